@@ -1,0 +1,467 @@
+"""The values that travel through the program: frozen, without behaviour, without I/O.
+
+Rows and JSON never travel: each edge (Heidi, Cliniko, the ledger) turns what it reads into these at its border.
+Heidi's session ids are 38-digit decimal strings and Cliniko's ids 19-digit ones: every id is a `str`, never a number.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """Where an entry stands."""
+
+    PENDING = "pending"
+    """Known, not filed: it waits to settle, for its turn, or for a service."""
+    POSTING = "posting"
+    """An attempt was started and its end is not recorded yet."""
+    POSTED = "posted"
+    """Its note is in Cliniko; the entry holds the note's id."""
+    IN_DOUBT = "in_doubt"
+    """An attempt ended without telling whether the note exists; ended by looking."""
+    REVIEW = "review"
+    """A person must decide; the entry holds the reason."""
+    SKIPPED = "skipped"
+    """Not to be filed, by a rule or by a person's decision."""
+    WITHDRAWN = "withdrawn"
+    """It was filed, and a person took the note back."""
+
+
+class WaitsOn(StrEnum):
+    """Who can end a review."""
+
+    DESK = "desk"
+    CLINICIAN = "clinician"
+    ADMIN = "admin"
+
+
+class Reason(StrEnum):
+    """Why an entry waits on the review list or was skipped; a code, never a patient's data."""
+
+    # identity: asked again hourly, so that mending the chart empties the list
+    NO_MATCH = "no_match"
+    NOT_IDENTIFIABLE = "not_identifiable"
+    SEVERAL_CHARTS = "several_charts"
+    ARCHIVED_ONLY = "archived_only"
+    LINK_CONTRADICTED = "link_contradicted"
+    BIRTH_DATES_DIFFER = "birth_dates_differ"
+    THIRD_IDENTIFIER = "third_identifier"
+    PRIVACY_DECLINED = "privacy_declined"
+    CONSENT_REFUSED = "consent_refused"
+    SHARED_SESSION = "shared_session"
+    PATIENT_UNAVAILABLE = "patient_unavailable"
+    # the document
+    NOT_CARRIED = "not_carried"
+    REVISED = "revised"
+    CONTENT_CHANGED = "content_changed"
+    SOURCE_GONE = "source_gone"
+    LATE_START = "late_start"
+    ROUTE = "route"
+    # the attempt
+    REFUSED = "refused"
+    TWICE_IN_DOUBT = "twice_in_doubt"
+    TWO_NOTES = "two_notes"
+    DOUBT_KEY_GONE = "doubt_key_gone"
+    FAILING = "failing"
+    # skipped
+    BEFORE_START = "before_start"
+    GONE = "gone"
+    DISMISSED = "dismissed"
+
+
+# ---------------------------------------------------------------- what Heidi knows
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What Heidi knows of the patient. Blank and missing are the same: "" for text, None for the rest."""
+
+    name: str
+    birth_date: date | None = None
+    linked_patient_id: str | None = None
+    """Heidi's `ehr_patient_id`: perhaps a Cliniko patient id, to be checked and never trusted."""
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSession:
+    """One row of Heidi's session list: only what a list row can be trusted for."""
+
+    session_id: str
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A Heidi clinical session, as read by its id. Stamps are aware UTC."""
+
+    session_id: str
+    created_at: datetime
+    updated_at: datetime
+    hint: Hint
+    consent: bool | None = None
+    patient_profile_id: str | None = None
+    appointment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PatientProfile:
+    """Heidi's own record of a patient, which a session may point to."""
+
+    birth_date: date | None
+    email: str | None
+    linked_patient_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that a clinician made in a session (never the consult note)."""
+
+    document_id: str
+    session_id: str
+    name: str
+    content: str
+    content_type: str | None = None
+    """"MARKDOWN", "HTML", or None where Heidi's list leaves it out."""
+    template_id: str | None = None
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing in it yet: generation is partly asynchronous."""
+        return not self.content.strip()
+
+
+# ---------------------------------------------------------------- what Cliniko knows
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A Cliniko patient chart. Blank and missing are the same, as with `Hint`."""
+
+    patient_id: str
+    first_name: str
+    last_name: str
+    preferred_first_name: str = ""
+    birth_date: date | None = None
+    email: str | None = None
+    archived: bool = False
+    merged_into: str | None = None
+    """The surviving chart's id, when this one lost a merge."""
+    accepted_privacy_policy: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question of a note. `answer` is Cliniko HTML for "paragraph", one plain line for "text"; None = no answer."""
+
+    name: str
+    kind: str = "paragraph"
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One section of a note; Cliniko refuses one without questions."""
+
+    questions: tuple[Question, ...]
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteContent:
+    """What a note says, in Cliniko's own structure (its reference, "Treatment notes")."""
+
+    sections: tuple[Section, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The `content` of a request: absent answers and names are left out, as Cliniko refuses empty ones."""
+        return {
+            "sections": [
+                ({"name": section.name} if section.name else {})
+                | {
+                    "questions": [
+                        {"name": question.name, "type": question.kind}
+                        | ({"answer": question.answer} if question.answer else {})
+                        for question in section.questions
+                    ]
+                }
+                for section in self.sections
+            ]
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A treatment note that we mean to create."""
+
+    patient_id: str
+    title: str
+    content: NoteContent
+    draft: bool = True
+    booking_id: str | None = None
+    template_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNote:
+    """A treatment note as Cliniko holds it. `content` is Cliniko's JSON, or None."""
+
+    note_id: str
+    title: str
+    content: dict[str, Any] | None
+    patient_id: str | None
+    draft: bool
+    archived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Practitioner:
+    """Whom a Cliniko key stands for. `account` tells one practice from another; `time_zone` is an IANA name."""
+
+    user_id: str
+    practitioner_id: str
+    account: str
+    time_zone: str | None
+
+
+# ---------------------------------------------------------------- how a match ended
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chart that was looked at, and which fields spoke for and against it: names of fields, never their values."""
+
+    patient_id: str
+    agrees: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Exactly one live chart fits and nothing contradicts."""
+
+    patient_id: str
+    rule: int
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """Charts fit, but choosing is a person's business."""
+
+    reason: Reason
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoMatch:
+    """No chart fits, or the hint says too little."""
+
+    reason: Reason
+    candidates: tuple[Candidate, ...] = ()
+
+
+MatchOutcome = Matched | Ambiguous | NoMatch
+
+
+# ---------------------------------------------------------------- how an attempt ended
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Cliniko said 201 and we could read it."""
+
+    note: StoredNote
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Cliniko certainly refused this note. `fields` are the names of the fields it complained of."""
+
+    status: int
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The request certainly had no effect: no connection was made, or Cliniko said 429."""
+
+    code: str
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTrouble:
+    """Cliniko refused the key (401) or its user (403); no note was made."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """Nobody knows whether the note exists. `code` says how the answer was lost."""
+
+    code: str
+
+
+PostOutcome = Accepted | Refused | NotSent | KeyTrouble | InDoubt
+
+
+# ---------------------------------------------------------------- what the ledger knows
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSeen:
+    """A non-blank document as a reading of its session showed it; `text_hash` is keyed, the text is not kept."""
+
+    document_id: str
+    text_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSeen:
+    """What reading one listed session brought. `documents` is None if they could not be read this time."""
+
+    session_id: str
+    created_at: datetime | None
+    updated_at: datetime | None
+    documents: tuple[DocumentSeen, ...] | None = None
+    gone: bool = False
+    """Heidi answered that there is no such session (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSession:
+    """What the ledger remembers of a session that was listed before."""
+
+    session_id: str
+    updated_at: datetime | None
+    unread: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One document bound for one note."""
+
+    entry_id: int
+    clinician_id: int
+    session_id: str
+    document_id: str
+    status: Status
+    reason: Reason | None
+    text_hash: bytes
+    text_since: datetime
+    patient_id: str | None
+    pinned: bool
+    note_id: str | None
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at creating an entry's note."""
+
+    attempt_id: int
+    entry_id: int
+    number: int
+    patient_id: str
+    fingerprint: bytes
+    started_at: datetime
+    ended_at: datetime | None = None
+    looks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work for one clinician. A move recorded under an older epoch is refused."""
+
+    clinician_id: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicianState:
+    """What the ledger remembers of one clinician."""
+
+    clinician_id: int
+    heidi_user_id: str
+    start_at: datetime | None
+    cursor_at: datetime | None
+    last_poll_at: datetime | None
+    first_sweep_at: datetime | None
+    last_sweep_at: datetime | None
+    last_deep_at: datetime | None
+    linked: bool | None
+    paused_at: datetime | None
+    trouble: str | None
+    cliniko_account: str | None
+    cliniko_user_id: str | None
+    cliniko_practitioner_id: str | None
+    time_zone: str | None
+
+
+# ---------------------------------------------------------------- routes
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What becomes of a kind of document; the first that fits wins (clinic.toml)."""
+
+    heidi_template: str | None = None
+    document_name: str | None = None
+    cliniko_template: str | None = None
+    layout: str = "sections"
+    title: str = "{document}"
+    action: str = "post"
+
+
+DEFAULT_ROUTE = Route()
+
+
+# ---------------------------------------------------------------- what a tick did
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one clinician's tick. `pending` and `in_doubt` are what is left open at its end; the rest it did."""
+
+    sessions_seen: int = 0
+    documents_seen: int = 0
+    posted: int = 0
+    review: int = 0
+    pending: int = 0
+    in_doubt: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a clinician's tick stopped early: a code for programs, a sentence for people."""
+
+    code: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class TickReport:
+    """How one clinician's tick ended."""
+
+    clinician: str
+    tally: Tally
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedEntry:
+    """What a tick would do with one document."""
+
+    session_id: str
+    document_id: str
+    action: str
+    reason: str | None = None
+    patient_id: str | None = None
+    candidates: Sequence[Candidate] = field(default_factory=tuple)
