@@ -1,0 +1,399 @@
+"""Every setting of the worker: read once at the start, checked as a whole, handed down frozen.
+
+Owns where a setting may come from (environment, `.env`, a file named by NAME_FILE, systemd's credentials), what it
+may be, and the rule that clinical data stays in Australia. It tells everything that is wrong at once, and refuses to
+repeat a value it refused: it may be a key or a person's address. Nothing else in this program reads the environment.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from sync_worker import residency
+from sync_worker.clinic import EMAIL, USER_ID, ClinicFile, read_clinic_file, start_at, time_zone
+from sync_worker.errors import ConfigurationError
+from sync_worker.model import Route
+from sync_worker.residency import ADDRESS, HOST_AND_PORT, LOOPBACK, host_of
+from sync_worker.surroundings import Problems, Surroundings, look_around, misspelt
+
+SECRETS = ("HEIDI_API_KEY", "CLINIKO_API_KEY", "DATABASE_URL", "SYNC_HEARTBEAT_URL")
+"""Settings whose value is a key or holds one: each may also come from NAME_FILE or systemd's credentials."""
+
+NOT_YET: dict[str, str] = {
+    "SYNC_WEB_ENABLED": "there is no web page",
+    "SYNC_WEB_BIND": "there is no web page",
+    "SYNC_WEB_BASE_URL": "there is no web page",
+    "SYNC_WEB_TRUSTED_PROXIES": "there is no web page",
+    "SYNC_HEARTBEAT_URL": "no heartbeat is sent",
+    "SYNC_BRAKE_POSTS_PER_HOUR": "nothing brakes a burst of notes",
+    "SYNC_DIARY_VETO": "the diary is not consulted",
+    "SYNC_REVISIONS=update_draft": "a changed document goes to review",
+    "HEIDI_RETENTION_DAYS": "it is not compared with the look-back",
+}
+"""Settings that are read and checked and have no effect in this version: name (or name=value) -> what is missing."""
+
+_KEY = re.compile(r"[!#-&(-\[\]-_a-~]+")
+_APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/-]{0,63}")
+_PARAMETER = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
+
+
+class Region(StrEnum):
+    """Heidi's regions: the first part of its production host names."""
+
+    AU = "au"
+    US = "us"
+    UK = "uk"
+    EU = "eu"
+    CA = "ca"
+
+
+class Mode(StrEnum):
+    """AUTO files notes; REHEARSE does everything but write to Cliniko."""
+
+    AUTO = "auto"
+    REHEARSE = "rehearse"
+
+
+class Revisions(StrEnum):
+    """What becomes of a document that changed after posting."""
+
+    REVIEW = "review"
+    IGNORE = "ignore"
+
+
+class HtmlKind(StrEnum):
+    """Which tags the Cliniko account keeps in a note; BASIC is `div` and `br` alone."""
+
+    FULL = "full"
+    BASIC = "basic"
+
+
+def _matching(pattern: re.Pattern[str]) -> BeforeValidator:
+    """Fail without the value: hide_input_in_errors is the second lock, not the first."""
+
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError("refused")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _database_url(value: str) -> str:
+    """SQLite in memory is refused: a ledger that forgets is none."""
+    if value.startswith("postgresql://"):
+        value = value.replace("postgresql://", "postgresql+psycopg://", 1)
+    in_a_file = re.fullmatch(r"sqlite:///(?!:memory:)[^?]+", value)
+    if not in_a_file and not re.fullmatch(r"postgresql\+psycopg://\S+", value):
+        raise ValueError("refused")
+    return value
+
+
+def _revisions(value: str) -> str:
+    """`update_draft` is read as `review` in this version (NOT_YET): a person looks instead of us."""
+    return "review" if value.lower() == "update_draft" else value.lower()
+
+
+def _must(sentence: str, **limits: Any) -> Any:
+    """The limits of a setting and the one sentence that is said when they are broken."""
+    return Field(description=f"must be {sentence}", **limits)
+
+
+def _whole(what: str, least: int, most: int) -> Any:
+    return _must(f"a whole number of {what} from {least} to {most}", ge=least, le=most)
+
+
+_YEAR = 366 * 24 * 3600  # a longer wait is a slip of the pen, and overflows dates
+
+Key = Annotated[SecretStr, _matching(_KEY), _must("the key alone, without blanks or quotes")]
+Email = Annotated[str | None, _matching(EMAIL), _must("an e-mail address"), Field(repr=False)]
+BaseUrl = Annotated[
+    str | None,
+    BeforeValidator(residency.base_url),
+    _must("an address such as https://host/path, with no user name or ?"),
+]
+Interval = Annotated[int, _whole("seconds", 1, _YEAR)]
+Delay = Annotated[int, _whole("seconds", 0, _YEAR)]
+Timeout = Annotated[float, _must("a number of seconds above 0, at most 3600", gt=0, le=3600, allow_inf_nan=False)]
+Switch = Annotated[bool, _must("true or false")]
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicianSettings:
+    """A clinician, as Heidi and Cliniko know them. The note's author in Cliniko is the user behind the key."""
+
+    name: str
+    heidi_email: str
+    heidi_user_id: str
+    cliniko_api_key: SecretStr
+
+    @property
+    def cliniko_shard(self) -> str:
+        """Where the key's Cliniko account lives: the text after the key's last hyphen, au1 where there is none."""
+        return residency.shard_of(self.cliniko_api_key.get_secret_value())
+
+
+class Settings(BaseSettings):
+    """Every setting, its name in lower case; `clinicians`, `routes` and the addresses follow from them.
+
+    Only `load_settings` makes one: what a field alone cannot say (residency, who must be named) is checked there.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=False)
+
+    heidi_api_key: Key = SecretStr("")
+    heidi_region: Annotated[Region, BeforeValidator(str.lower), _must("one of au, us, uk, eu, ca")] = Region.AU
+    heidi_base_url: BaseUrl = None
+    heidi_user_email: Email = None
+    heidi_user_id: Annotated[
+        str | None, _matching(USER_ID), _must("at most 128 characters without blanks"), Field(repr=False)
+    ] = None
+    heidi_updated_since_param: Annotated[str | None, _matching(_PARAMETER), _must("the name of a query parameter")] = (
+        None
+    )
+    heidi_retention_days: Annotated[int | None, _whole("days", 1, 36_500)] = None
+    heidi_timeout_seconds: Timeout = 20.0
+
+    cliniko_api_key: Key = SecretStr("")
+    cliniko_base_url: BaseUrl = None
+    cliniko_app_name: Annotated[str, _matching(_APP_NAME), _must("at most 64 letters, digits, blanks and . _ / -")] = (
+        "heidi-cliniko-sync"
+    )
+    cliniko_contact_email: Email = None
+    cliniko_rate_per_minute: Annotated[int, _whole("requests", 1, 100_000)] = 90
+    cliniko_html: Annotated[HtmlKind, BeforeValidator(str.lower), _must("full or basic")] = HtmlKind.FULL
+    cliniko_timeout_seconds: Timeout = 35.0
+
+    database_url: Annotated[
+        SecretStr,
+        BeforeValidator(_database_url),
+        _must("sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME"),
+    ] = SecretStr("sqlite:///data/sync_worker.db")
+
+    sync_config_file: Annotated[Path | None, _must("the path of a file")] = None
+    sync_timezone: Annotated[
+        ZoneInfo | None, PlainValidator(time_zone), _must("an IANA name such as Australia/Hobart")
+    ] = None
+    sync_mode: Annotated[Mode, BeforeValidator(str.lower), _must("auto or rehearse")] = Mode.AUTO
+    sync_poll_interval_seconds: Interval = 120
+    sync_sweep_interval_seconds: Interval = 900
+    sync_start_at: Annotated[
+        datetime | date | None,
+        PlainValidator(start_at),
+        _must("a date such as 2026-03-01 or a date-time such as 2026-03-01T08:00+11:00"),
+    ] = None
+    """A date-time without zone and a date are meant in the practice's time zone."""
+    sync_lookback_days: Annotated[int, _whole("days", 1, 3650)] = 14
+    sync_cursor_overlap_seconds: Delay = 900
+    sync_settle_seconds: Delay = 600
+    sync_doubt_first_look_seconds: Delay = 30
+    sync_doubt_second_look_seconds: Delay = 120
+    sync_brake_posts_per_hour: Annotated[int, _whole("notes", 0, 100_000)] = 30
+    sync_revisions: Annotated[Revisions, BeforeValidator(_revisions), _must("review, update_draft or ignore")] = (
+        Revisions.REVIEW
+    )
+    sync_match_identifiers: Annotated[int, _must("2 or 3", ge=2, le=3)] = 2
+    sync_diary_veto: Switch = True
+    sync_note_draft: Switch = True
+    sync_data_residency: Annotated[
+        Literal["AU"], BeforeValidator(str.upper), _must("AU: this version knows no other residency and no override")
+    ] = "AU"
+    sync_allowed_hosts: Annotated[
+        tuple[str, ...],
+        BeforeValidator(residency.host_names),
+        _must("host names with commas between them, no addresses or *"),
+    ] = ()
+    sync_engine: Annotated[
+        Literal["embedded"], BeforeValidator(str.lower), _must("embedded: procrastinate is not in this version")
+    ] = "embedded"
+
+    sync_web_enabled: Switch = True
+    sync_web_bind: Annotated[str, _matching(HOST_AND_PORT), _must("HOST:PORT")] = "127.0.0.1:8080"
+    sync_web_base_url: BaseUrl = None
+    sync_web_trusted_proxies: Annotated[str | None, _must("addresses with commas between them")] = None
+    sync_heartbeat_url: Annotated[
+        SecretStr | None, _matching(ADDRESS), _must("an address such as https://host/path")
+    ] = None
+
+    sync_log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+        BeforeValidator(str.upper),
+        _must("DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+    ] = "INFO"
+    sync_log_format: Annotated[
+        Literal["json", "console"] | None, BeforeValidator(str.lower), _must("json or console")
+    ] = None
+
+    _clinic: ClinicFile = PrivateAttr(default=ClinicFile())
+    _clinicians: tuple[ClinicianSettings, ...] = PrivateAttr(default=())
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what was found around us is used: the same order must also serve the keys clinic.toml names."""
+        return (init_settings,)
+
+    @property
+    def clinicians(self) -> tuple[ClinicianSettings, ...]:
+        """Those of clinic.toml, else the one that the environment describes."""
+        return self._clinicians
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """clinic.toml's routes in their order; a document that fits none takes `model.DEFAULT_ROUTE`."""
+        return self._clinic.routes
+
+    @property
+    def practice_name(self) -> str | None:
+        """The practice's name, where clinic.toml says it."""
+        return self._clinic.practice_name
+
+    @property
+    def timezone(self) -> ZoneInfo | None:
+        """SYNC_TIMEZONE, else clinic.toml's; None means the Cliniko account's."""
+        return self.sync_timezone or self._clinic.timezone
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was set and will not be obeyed, one sentence each."""
+        return self._warnings
+
+    @property
+    def heidi_base(self) -> str:
+        """Heidi's base address, ending in a slash."""
+        return self.heidi_base_url or residency.heidi_base(self.heidi_region)
+
+    def cliniko_base(self, clinician: ClinicianSettings) -> str:
+        """Cliniko's base address for this clinician's key, ending in a slash."""
+        return self.cliniko_base_url or residency.cliniko_base(clinician.cliniko_shard)
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """The names of all hosts that may be talked to."""
+        bases = [self.heidi_base, *(self.cliniko_base(clinician) for clinician in self.clinicians)]
+        return LOOPBACK | set(self.sync_allowed_hosts) | {host_of(base) for base in bases}
+
+
+def load_settings(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Path(".env")) -> Settings:
+    """Read every setting from its surroundings; `environ` is the process's environment unless given.
+
+    Raises ConfigurationError with everything that is wrong, one sentence each, none repeating a refused value.
+    """
+    problems = Problems()
+    around = look_around(os.environ if environ is None else environ, env_file, problems)
+    given = _given(around)
+    settings = _validated(given, problems)
+    clinic = read_clinic_file(settings.sync_config_file, problems.sentences)
+    labelled = _listed_clinicians(clinic, around) if clinic.lists_clinicians else _one_clinician(settings, problems)
+    _require("HEIDI_API_KEY", settings.heidi_api_key, problems, "the practice's Heidi key")
+    _require(
+        "CLINIKO_CONTACT_EMAIL",
+        settings.cliniko_contact_email,
+        problems,
+        "the address at which Cliniko may write to you",
+    )
+    problems.sentences.extend(_residency_problems(settings, labelled))
+    if problems.sentences:
+        raise ConfigurationError(problems.sentences)
+    settings._clinic = clinic
+    settings._clinicians = tuple(clinician for _, clinician in labelled)
+    settings._warnings = tuple(_warnings(given, clinic, settings, around))
+    return settings
+
+
+Labelled = list[tuple[str, ClinicianSettings]]
+"""Clinicians, each with what its Cliniko key is called in sentences."""
+
+
+def _given(around: Surroundings) -> dict[str, str]:
+    names = [field.upper() for field in Settings.model_fields]
+    found = {name: around.secret(name) if name in SECRETS else around.plain(name) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _validated(given: Mapping[str, str], problems: Problems) -> Settings:
+    """Refused values give way to defaults, so that the checks across settings still find what else is wrong."""
+    values = {name.lower(): value for name, value in given.items()}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        refused = {str(one["loc"][0]) for one in error.errors(include_url=False, include_input=False)}
+    for field, about in Settings.model_fields.items():
+        if field in refused:
+            problems.add(field.upper(), str(about.description))
+    return Settings.model_validate({field: value for field, value in values.items() if field not in refused})
+
+
+def _listed_clinicians(clinic: ClinicFile, around: Surroundings) -> Labelled:
+    labelled = []
+    for one in clinic.clinicians:
+        kept = one.cliniko_api_key
+        if kept is None:
+            continue
+        label = f"{one.label}: {kept.env or 'cliniko_api_key'}"
+        key = around.key(kept, label)
+        if key is None and not {label, kept.env} & around.problems.about:
+            around.problems.add(label, "is not set: put the clinician's own Cliniko key there")
+        if key is not None and not _KEY.fullmatch(key):
+            around.problems.add(label, "must be the key alone, without blanks or quotes")
+        elif key is not None:
+            labelled.append((label, ClinicianSettings(one.name, one.heidi_email, one.heidi_user_id, SecretStr(key))))
+    return labelled
+
+
+def _one_clinician(settings: Settings, problems: Problems) -> Labelled:
+    email, user_id, key = settings.heidi_user_email, settings.heidi_user_id, settings.cliniko_api_key
+    _require("HEIDI_USER_EMAIL", email, problems, "the clinician's e-mail address in Heidi")
+    _require("HEIDI_USER_ID", user_id, problems, "an id of your choice for the clinician, never changed later")
+    _require("CLINIKO_API_KEY", key, problems, "the clinician's own Cliniko key")
+    if not key:
+        return []
+    # What is missing was said; the key is checked all the same.
+    return [("CLINIKO_API_KEY", ClinicianSettings(user_id or "", email or "", user_id or "", key))]
+
+
+def _require(name: str, value: object, problems: Problems, what: str) -> None:
+    if not value and name not in problems.about:
+        problems.add(name, f"is not set: give {what}")
+
+
+def _residency_problems(settings: Settings, labelled: Labelled) -> Iterator[str]:
+    """What would let clinical data leave Australia; no setting can say that alone."""
+    listed = settings.sync_allowed_hosts
+    if settings.heidi_region is not Region.AU:
+        yield "HEIDI_REGION must be au: SYNC_DATA_RESIDENCY=AU refuses every other region."
+    for label, clinician in labelled:
+        yield from residency.shard_problems(label, clinician.cliniko_shard)
+    for name in ("HEIDI_BASE_URL", "CLINIKO_BASE_URL"):
+        if address := getattr(settings, name.lower()):
+            yield from residency.base_url_problems(name, address, listed)
+    if settings.sync_heartbeat_url:
+        heartbeat = settings.sync_heartbeat_url.get_secret_value()
+        yield from residency.listed_url_problems("SYNC_HEARTBEAT_URL", heartbeat, listed)
+
+
+def _warnings(given: Mapping[str, str], clinic: ClinicFile, settings: Settings, around: Surroundings) -> Iterator[str]:
+    """What was set and is not obeyed, and what is obeyed and looks like a slip."""
+    for name, missing in NOT_YET.items():
+        setting, _, value = name.partition("=")
+        if setting in given and (not value or given[setting].lower() == value):
+            yield f"{name} has no effect in this version: {missing}."
+    pointed_at = {one.cliniko_api_key.env for one in clinic.clinicians if one.cliniko_api_key}
+    for name in ("HEIDI_USER_EMAIL", "HEIDI_USER_ID", "CLINIKO_API_KEY"):
+        if clinic.lists_clinicians and name in given and name not in pointed_at:
+            yield f"{name} is not used: the file of SYNC_CONFIG_FILE lists the clinicians and wins."
+    keys = [clinician.cliniko_api_key for clinician in settings.clinicians]
+    if len(set(keys)) < len(keys):
+        yield "Two clinicians share one Cliniko key: the notes of both will have the same author in Cliniko."
+    yield from misspelt(around.names(), [field.upper() for field in Settings.model_fields], pointed_at)
