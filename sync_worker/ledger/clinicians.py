@@ -1,0 +1,95 @@
+"""What the ledger remembers of each clinician: how far their list was read, whose key it is, who works for them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, Select, select, update
+
+from sync_worker.ledger.moves import insert_once, is_paused, later
+from sync_worker.ledger.storage import reading, writing
+from sync_worker.ledger.tables import ClinicianRow, LeaseRow
+from sync_worker.model import ClinicianState, Lease, Practitioner
+
+
+class Clinicians:
+    """The clinicians' rows and their leases. One method is one transaction."""
+
+    def __init__(self, engine: Engine, region: str) -> None:
+        self.engine = engine
+        self.region = region
+
+    def enter(self, heidi_user_id: str) -> ClinicianState:
+        """What is remembered of a clinician; they are entered at first sight."""
+        with writing(self.engine) as db:
+            insert_once(db, ClinicianRow, {"region": self.region, "heidi_user_id": heidi_user_id})
+            where = (ClinicianRow.region == self.region, ClinicianRow.heidi_user_id == heidi_user_id)
+            return clinician_of(db.execute(clinician_rows().where(*where)).one())
+
+    def remember_start(self, clinician_id: int, start_at: datetime) -> None:
+        """Fix the moment from which on sessions are ours, unless it is fixed already."""
+        self._update(clinician_id, ClinicianRow.start_at.is_(None), start_at=start_at)
+
+    def remember_link(self, clinician_id: int, *, linked: bool) -> None:
+        """Keep whether the clinician's Heidi account is linked, for `status`."""
+        self._update(clinician_id, linked=linked)
+
+    def remember_identity(self, clinician_id: int, who: Practitioner) -> None:
+        """Keep whom the clinician's Cliniko key stands for; the pipeline has compared it with what was known."""
+        self._update(
+            clinician_id,
+            cliniko_account=who.account,
+            cliniko_user_id=who.user_id,
+            cliniko_practitioner_id=who.practitioner_id,
+            time_zone=who.time_zone,
+        )
+
+    def remember_trouble(self, clinician_id: int, code: str | None) -> None:
+        """Keep why the clinician's last tick stopped early; None when it did not."""
+        self._update(clinician_id, trouble=code)
+
+    def is_paused(self, clinician_id: int) -> bool:
+        """Whether posting is paused, for everybody or for this clinician."""
+        with reading(self.engine) as db:
+            return is_paused(db, clinician_id)
+
+    def _update(self, clinician_id: int, *where: Any, **values: Any) -> None:
+        with writing(self.engine) as db:
+            db.execute(update(ClinicianRow).where(ClinicianRow.id == clinician_id, *where).values(**values))
+
+    def take_lease(self, clinician_id: int, holder: str, now: datetime) -> Lease:
+        """Start a new epoch. Only for whoever holds the clinician's lock (`leases.py`)."""
+        with writing(self.engine) as db:
+            insert_once(db, LeaseRow, {"clinician_id": clinician_id, "epoch": 0, "holder": holder, "taken_at": now})
+            values = {"epoch": LeaseRow.epoch + 1, "holder": holder, "taken_at": now}
+            db.execute(update(LeaseRow).where(LeaseRow.clinician_id == clinician_id).values(values))
+            epoch = db.execute(select(LeaseRow.epoch).where(LeaseRow.clinician_id == clinician_id)).scalar_one()
+        return Lease(clinician_id, epoch)
+
+    def lease_holder(self, clinician_id: int) -> str:
+        """Who holds the clinician's lease, as they described themselves."""
+        with reading(self.engine) as db:
+            found = db.execute(select(LeaseRow.holder).where(LeaseRow.clinician_id == clinician_id)).scalar()
+        return found or "another worker"
+
+
+def clinician_rows() -> Select[Any]:
+    """The columns that make a `ClinicianState`."""
+    fields = [getattr(ClinicianRow, name) for name in ClinicianState.__slots__ if name != "clinician_id"]
+    return select(ClinicianRow.id, *fields)
+
+
+def clinician_of(row: Row[Any]) -> ClinicianState:
+    """A row of `clinician_rows` as a value."""
+    values: tuple[Any, ...] = tuple(row)
+    return ClinicianState(*values)
+
+
+def move_stamps(db: Connection, clinician: ClinicianState, stamps: dict[str, datetime]) -> None:
+    """Move a clinician's stamps; the cursor never goes back, and the first sweep stays the first."""
+    values = dict(stamps)
+    if "cursor_at" in values:
+        values["cursor_at"] = later(clinician.cursor_at, values["cursor_at"])
+    if clinician.first_sweep_at is not None:
+        values.pop("first_sweep_at", None)
+    if values:
+        db.execute(update(ClinicianRow).where(ClinicianRow.id == clinician.clinician_id).values(**values))

@@ -1,0 +1,104 @@
+"""The entries: one document bound for one note, its status, and what is due."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, func, select, update
+
+from sync_worker.errors import LeaseLost
+from sync_worker.ledger.moves import WORKER, entries, entry_of, move, require_lease
+from sync_worker.ledger.storage import reading, writing
+from sync_worker.ledger.tables import EntryRow
+from sync_worker.model import Candidate, Entry, Lease, Reason, Status
+
+PAGE = 200
+"""Entries read at a time: a tick's memory must not grow with the ledger."""
+
+
+class Entries:
+    """The entries' rows, but for attempts. One method is one transaction."""
+
+    def __init__(self, engine: Engine, region: str) -> None:
+        self.engine = engine
+        self.region = region
+
+    def get(self, entry_id: int) -> Entry | None:
+        """One entry; None if there is no such number."""
+        with reading(self.engine) as db:
+            row = db.execute(entries().where(EntryRow.id == entry_id)).one_or_none()
+        return entry_of(row) if row else None
+
+    def find(self, session_id: str, document_id: str) -> Entry | None:
+        """The entry of a document, if it has one."""
+        query = entries().where(
+            EntryRow.region == self.region, EntryRow.session_id == session_id, EntryRow.document_id == document_id
+        )
+        with reading(self.engine) as db:
+            row = db.execute(query).one_or_none()
+        return entry_of(row) if row else None
+
+    def due(self, clinician_id: int, status: Status, now: datetime) -> Iterator[Entry]:
+        """The clinician's entries of one status that are due, oldest first, each at most once."""
+        last = 0
+        query = (
+            entries()
+            .where(EntryRow.clinician_id == clinician_id, EntryRow.status == status, EntryRow.due_at <= now)
+            .order_by(EntryRow.id)
+            .limit(PAGE)
+        )
+        while True:
+            with reading(self.engine) as db:
+                page = [entry_of(row) for row in db.execute(query.where(EntryRow.id > last))]
+            yield from page
+            if len(page) < PAGE:
+                return
+            last = page[-1].entry_id
+
+    def open_counts(self, clinician_id: int) -> dict[Status, int]:
+        """How many of the clinician's entries are pending and in doubt."""
+        query = (
+            select(EntryRow.status, func.count())
+            .where(EntryRow.clinician_id == clinician_id, EntryRow.status.in_([Status.PENDING, Status.IN_DOUBT]))
+            .group_by(EntryRow.status)
+        )
+        with reading(self.engine) as db:
+            return {Status(status): count for status, count in db.execute(query)}
+
+    def restart_settling(
+        self, lease: Lease, entry: Entry, text_hash: bytes, *, now: datetime, due_at: datetime
+    ) -> None:
+        """The text changed since it was last read: the entry settles anew."""
+        self._touch(lease, entry, text_hash=text_hash, text_since=now, due_at=due_at)
+
+    def postpone(self, lease: Lease, entry: Entry, *, due_at: datetime, failures: int) -> None:
+        """Leave a pending entry alone until `due_at`."""
+        self._touch(lease, entry, due_at=due_at, failures=failures)
+
+    def hold_for_review(
+        self, lease: Lease, entry: Entry, reason: Reason, candidates: Sequence[Candidate] = (), *, now: datetime
+    ) -> None:
+        """Put an entry before a person, with the evidence: ids and names of fields, no values."""
+        evidence = {
+            "candidates": [
+                {"patient_id": found.patient_id, "for": list(found.agrees), "against": list(found.against)}
+                for found in candidates
+            ]
+        }
+        self._move(lease, entry, Status.REVIEW, now=now, reason=reason, evidence=evidence)
+
+    def skip(self, lease: Lease, entry: Entry, reason: Reason, *, now: datetime) -> None:
+        """Leave an entry unfiled, by a rule."""
+        self._move(lease, entry, Status.SKIPPED, now=now, reason=reason)
+
+    def _touch(self, lease: Lease, entry: Entry, **values: Any) -> None:
+        with writing(self.engine) as db:
+            require_lease(db, lease)
+            where = (EntryRow.id == entry.entry_id, EntryRow.status == entry.status)
+            db.execute(update(EntryRow).where(*where).values(**values))
+
+    def _move(self, lease: Lease, entry: Entry, to: Status, *, now: datetime, **values: Any) -> None:
+        with writing(self.engine) as db:
+            require_lease(db, lease)
+            if not move(db, entry.entry_id, entry.status, to, at=now, actor=WORKER, **values):
+                raise LeaseLost  # a person or another worker was faster: look again at the next tick

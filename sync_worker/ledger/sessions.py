@@ -1,0 +1,257 @@
+"""Taking in what a reading of Heidi's list brought: sessions, and an entry for each document."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, or_, select, update
+
+from sync_worker import lifecycle
+from sync_worker.ledger.clinicians import clinician_of, clinician_rows, move_stamps
+from sync_worker.ledger.moves import WORKER, entries, entry_of, insert_once, later, move, require_lease, write_history
+from sync_worker.ledger.storage import reading, writing
+from sync_worker.ledger.tables import ClinicianRow, EntryRow, SessionRow
+from sync_worker.model import (
+    ClinicianState,
+    DocumentSeen,
+    Entry,
+    KnownSession,
+    Lease,
+    Reason,
+    SessionSeen,
+    Status,
+    Tally,
+)
+
+NOT_FILED = (Status.PENDING, Status.REVIEW)
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeRules:
+    """What decides how a document begins and changes."""
+
+    settle: timedelta
+    start_at: datetime
+    ask_revisions: bool
+    """Whether a document that changed after it was filed goes to review."""
+
+
+class Sessions:
+    """The sessions' rows. One method is one transaction."""
+
+    def __init__(self, engine: Engine, region: str) -> None:
+        self.engine = engine
+        self.region = region
+
+    def known(self, clinician_id: int, session_ids: Iterable[str]) -> dict[str, KnownSession]:
+        """What is remembered of those among these sessions that were listed before."""
+        columns = select(SessionRow.session_id, SessionRow.updated_at, SessionRow.unread)
+        query = columns.where(SessionRow.clinician_id == clinician_id, SessionRow.session_id.in_(list(session_ids)))
+        with reading(self.engine) as db:
+            return {row.session_id: KnownSession(*row) for row in db.execute(query)}
+
+    def to_reread(self, clinician_id: int, now: datetime) -> list[str]:
+        """Sessions to read again whatever the list says: changed lately, or not readable last time."""
+        query = (
+            select(SessionRow.session_id)
+            .where(SessionRow.clinician_id == clinician_id, or_(SessionRow.unread, SessionRow.reread_until > now))
+            .order_by(SessionRow.id)
+        )
+        with reading(self.engine) as db:
+            return list(db.execute(query).scalars())
+
+    def record(
+        self,
+        lease: Lease,
+        seen: Sequence[SessionSeen],
+        *,
+        rules: IntakeRules,
+        now: datetime,
+        walk_ended: dict[str, datetime] | None = None,
+    ) -> Tally:
+        """Record what a page of sessions brought and, with its last page, how far the walk came.
+
+        `walk_ended` names the clinician's stamps to move (`cursor_at`, `last_poll_at`, `last_sweep_at`,
+        `last_deep_at`, `first_sweep_at`); the cursor only ever moves forward. One transaction, so that the cursor
+        never runs ahead of the entries.
+        """
+        tally = Tally()
+        with writing(self.engine) as db:
+            clinician = clinician_of(db.execute(clinician_rows().where(ClinicianRow.id == lease.clinician_id)).one())
+            require_lease(db, lease)
+            page = _PageRecorder(db, self.region, clinician, rules, now, tally)
+            for session in seen:
+                page.record(session)
+            if walk_ended is not None:
+                move_stamps(db, clinician, walk_ended)
+        return tally
+
+
+class _PageRecorder:
+    """Records sessions inside one transaction of `record_sessions`."""
+
+    def __init__(
+        self, db: Connection, region: str, clinician: ClinicianState, rules: IntakeRules, now: datetime, tally: Tally
+    ) -> None:
+        self.db = db
+        self.region = region
+        self.clinician = clinician
+        self.rules = rules
+        self.now = now
+        self.tally = tally
+
+    def record(self, seen: SessionSeen) -> None:
+        row = self._session_row(seen)
+        if seen.gone:
+            self._source_gone(seen.session_id)
+        changed = self._documents(seen, row) if seen.documents is not None else False
+        values: dict[str, Any] = {
+            "unread": seen.documents is None and not seen.gone,
+            "reread_until": None if seen.gone else self._reread_until(seen, row, changed=changed),
+        }
+        if seen.documents is not None:
+            values |= {"read_at": self.now, "created_at": seen.created_at or row.created_at}
+            values |= {"updated_at": seen.updated_at or row.updated_at}
+        self.db.execute(update(SessionRow).where(SessionRow.id == row.id).values(values))
+
+    def _reread_until(self, seen: SessionSeen, row: Any, *, changed: bool) -> datetime | None:
+        """Until when to read the session's documents again: two hours from the last change that anybody told us of."""
+        stamps = [seen.updated_at, self.now if changed and row.read_at is not None else None]
+        latest = max((stamp for stamp in stamps if stamp is not None), default=None)
+        if latest is None:
+            return row.reread_until  # type: ignore[no-any-return]
+        # a stamp from the future must not keep a session hot for ever
+        return later(row.reread_until, min(latest, self.now) + lifecycle.REREAD_FOR)
+
+    def _session_row(self, seen: SessionSeen) -> Any:
+        insert_once(
+            self.db,
+            SessionRow,
+            {
+                "clinician_id": self.clinician.clinician_id,
+                "session_id": seen.session_id,
+                "first_listed_at": self.now,
+                "unread": True,
+            },
+        )
+        columns: tuple[Any, ...] = (
+            SessionRow.id,
+            SessionRow.read_at,
+            SessionRow.first_listed_at,
+            SessionRow.reread_until,
+            SessionRow.created_at,
+            SessionRow.updated_at,
+        )
+        where = (SessionRow.clinician_id == self.clinician.clinician_id, SessionRow.session_id == seen.session_id)
+        return self.db.execute(select(*columns).where(*where)).one()
+
+    def _documents(self, seen: SessionSeen, row: Any) -> bool:
+        """Record the documents of a session; say whether any is new or changed."""
+        known = {entry.document_id: entry for entry in self._entries_of(seen.session_id)}
+        changed = False
+        for document in seen.documents or ():
+            entry = known.get(document.document_id)
+            if entry is None:
+                self._enter(seen, document, row)
+                changed = True
+            else:
+                changed |= self._compare(entry, document)
+        present = {document.document_id for document in seen.documents or ()}
+        for document_id, entry in known.items():
+            if document_id not in present and self._is_unfiled(entry):
+                self._move(entry, Status.SKIPPED, Reason.GONE)
+                self.tally.skipped += 1
+        return changed
+
+    def _enter(self, seen: SessionSeen, document: DocumentSeen, row: Any) -> None:
+        status, reason = self._beginning(seen, row)
+        entry_id = self.db.execute(
+            insert(EntryRow)
+            .values(
+                clinician_id=self.clinician.clinician_id,
+                region=self.region,
+                session_id=seen.session_id,
+                document_id=document.document_id,
+                status=status,
+                reason=reason,
+                status_since=self.now,
+                found_at=self.now,
+                text_hash=document.text_hash,
+                text_since=self.now,
+                due_at=self.now + self.rules.settle,
+                failures=0,
+                pinned=False,
+            )
+            .returning(EntryRow.id)
+        ).scalar_one()
+        write_history(self.db, entry_id, None, status, at=self.now, reason=reason, actor=WORKER)
+        self.tally.skipped += status is Status.SKIPPED
+        self.tally.review += status is Status.REVIEW
+
+    def _beginning(self, seen: SessionSeen, row: Any) -> tuple[Status, Reason | None]:
+        """How a new document begins: what is there at a session's first reading may be older than we are."""
+        created_at = seen.created_at or row.created_at
+        if row.read_at is not None or created_at is None or created_at >= self.rules.start_at:
+            return Status.PENDING, None
+        first_sweep_at = self.clinician.first_sweep_at
+        if first_sweep_at is None or row.first_listed_at <= first_sweep_at:
+            return Status.SKIPPED, Reason.BEFORE_START
+        return Status.REVIEW, Reason.LATE_START  # nobody can tell whether it was copied by hand already
+
+    def _compare(self, entry: Entry, document: DocumentSeen) -> bool:
+        """Follow a document that we know; say whether its text changed."""
+        if entry.clinician_id != self.clinician.clinician_id:
+            if entry.status is Status.PENDING:
+                self._move(entry, Status.REVIEW, Reason.SHARED_SESSION)
+                self.tally.review += 1
+            return False
+        if entry.status is Status.SKIPPED and entry.reason is Reason.GONE:
+            self._move(entry, Status.PENDING, None)
+            self._set(entry, text_hash=document.text_hash, text_since=self.now, due_at=self.now + self.rules.settle)
+            return True
+        if document.text_hash == entry.text_hash:
+            return False
+        return self._changed(entry, document)
+
+    def _changed(self, entry: Entry, document: DocumentSeen) -> bool:
+        fresh = {"text_hash": document.text_hash, "text_since": self.now, "due_at": self.now + self.rules.settle}
+        match entry.status, entry.reason:
+            case Status.POSTED, _:
+                if self.rules.ask_revisions:
+                    self._move(entry, Status.REVIEW, Reason.REVISED)
+                    self.tally.review += 1
+                self._set(entry, text_hash=document.text_hash, text_since=self.now)
+            case Status.REVIEW, Reason.NOT_CARRIED:
+                self._move(entry, Status.PENDING, None)
+                self._set(entry, **fresh)
+            case ((Status.PENDING | Status.REVIEW), _):
+                self._set(entry, **fresh)
+            case _:
+                return False  # an open attempt ends first; then the difference is still there to be seen
+        return True
+
+    def _source_gone(self, session_id: str) -> None:
+        for entry in self._entries_of(session_id):
+            if self._is_unfiled(entry) and entry.reason is not Reason.SOURCE_GONE:
+                self._move(entry, Status.REVIEW, Reason.SOURCE_GONE)
+                self.tally.review += 1
+
+    def _is_unfiled(self, entry: Entry) -> bool:
+        """Whether nothing of it can be in Cliniko: only then may its source's end be its own."""
+        return (
+            entry.clinician_id == self.clinician.clinician_id
+            and entry.status in NOT_FILED
+            and entry.note_id is None
+            and entry.reason not in lifecycle.DOUBTS
+        )
+
+    def _entries_of(self, session_id: str) -> list[Entry]:
+        where = (EntryRow.region == self.region, EntryRow.session_id == session_id)
+        return [entry_of(row) for row in self.db.execute(entries().where(*where))]
+
+    def _move(self, entry: Entry, to: Status, reason: Reason | None) -> None:
+        move(self.db, entry.entry_id, entry.status, to, at=self.now, actor=WORKER, reason=reason)
+
+    def _set(self, entry: Entry, **values: Any) -> None:
+        self.db.execute(update(EntryRow).where(EntryRow.id == entry.entry_id).values(**values))

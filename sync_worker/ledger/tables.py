@@ -1,0 +1,216 @@
+"""The ledger's tables: ids, keyed hashes, times, statuses and reason codes. No patient's data, no text.
+
+Constraints state the promises, and every one has a name, since a migration can only drop what is named.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from sync_worker.model import Status
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time, also on SQLite, which stores none."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times rather than guess their zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the ledger takes aware times only")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give back aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """The one set of tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime, dict[str, Any]: JSON}
+
+
+class Installation(Base):
+    """The one row about this installation."""
+
+    __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    hash_key: Mapped[bytes] = mapped_column(LargeBinary(32))  # made once; hashes mean nothing without it
+    created_at: Mapped[datetime]
+    paused_at: Mapped[datetime | None]
+    decisions: Mapped[int] = mapped_column(default=0)  # counts people's decisions: a change wakes the worker
+
+
+class ClinicianRow(Base):
+    """How far one clinician's Heidi list was read, and whom their Cliniko key stands for."""
+
+    __tablename__ = "clinicians"
+    __table_args__ = (UniqueConstraint("region", "heidi_user_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    region: Mapped[str] = mapped_column(String(8))
+    heidi_user_id: Mapped[str] = mapped_column(String(255))
+    start_at: Mapped[datetime | None]  # sessions created before it are left alone
+    cursor_at: Mapped[datetime | None]
+    last_poll_at: Mapped[datetime | None]
+    first_sweep_at: Mapped[datetime | None]
+    last_sweep_at: Mapped[datetime | None]
+    last_deep_at: Mapped[datetime | None]  # the last walk that read every session's documents again
+    linked: Mapped[bool | None]
+    paused_at: Mapped[datetime | None]
+    trouble: Mapped[str | None] = mapped_column(String(64))
+    cliniko_account: Mapped[str | None] = mapped_column(String(255))
+    cliniko_user_id: Mapped[str | None] = mapped_column(String(64))
+    cliniko_practitioner_id: Mapped[str | None] = mapped_column(String(64))
+    time_zone: Mapped[str | None] = mapped_column(String(64))
+
+
+class LeaseRow(Base):
+    """Who works for a clinician. The epoch grows with each holder: every move of a worker names its own."""
+
+    __tablename__ = "leases"
+
+    clinician_id: Mapped[int] = mapped_column(ForeignKey("clinicians.id"), primary_key=True)
+    epoch: Mapped[int]
+    holder: Mapped[str] = mapped_column(String(128))
+    taken_at: Mapped[datetime]
+
+
+class SessionRow(Base):
+    """A Heidi session as one clinician's list showed it."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        UniqueConstraint("clinician_id", "session_id"),
+        # sessions to read again at a poll although the list brought nothing new of them
+        Index("ix_sessions_to_reread", "clinician_id", "reread_until"),
+        Index("ix_sessions_unread", "clinician_id", sqlite_where=text("unread"), postgresql_where=text("unread")),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    clinician_id: Mapped[int] = mapped_column(ForeignKey("clinicians.id"))
+    session_id: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime | None]
+    first_listed_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]
+    unread: Mapped[bool]  # its documents could not be read: to be tried again
+    reread_until: Mapped[datetime | None]
+
+
+class EntryRow(Base):
+    """One document bound for one note."""
+
+    __tablename__ = "entries"
+    __table_args__ = (
+        UniqueConstraint("region", "session_id", "document_id"),
+        UniqueConstraint("note_id"),
+        CheckConstraint(
+            "status IN ({})".format(", ".join(f"'{status.value}'" for status in Status)), name="known_status"
+        ),
+        CheckConstraint("status <> 'posted' OR note_id IS NOT NULL", name="posted_has_note"),
+        CheckConstraint("status <> 'review' OR reason IS NOT NULL", name="review_has_reason"),
+        # what a tick has to do: due entries of one clinician
+        Index("ix_entries_due", "clinician_id", "status", "due_at"),
+        # the entries of a session that was read
+        Index("ix_entries_session", "session_id"),
+        # the review list and the counts of `status`
+        Index("ix_entries_status", "status", "status_since"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    clinician_id: Mapped[int] = mapped_column(ForeignKey("clinicians.id"))
+    region: Mapped[str] = mapped_column(String(8))
+    session_id: Mapped[str] = mapped_column(String(64))
+    document_id: Mapped[str] = mapped_column(String(128))
+    status: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(64))
+    status_since: Mapped[datetime]
+    found_at: Mapped[datetime]
+    text_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    text_since: Mapped[datetime]
+    due_at: Mapped[datetime]
+    failures: Mapped[int] = mapped_column(default=0)
+    patient_id: Mapped[str | None] = mapped_column(String(64))
+    pinned: Mapped[bool] = mapped_column(default=False)  # a person chose the patient, or an attempt fixed them
+    note_id: Mapped[str | None] = mapped_column(String(64))
+    evidence: Mapped[dict[str, Any] | None]
+
+
+class AttemptRow(Base):
+    """One try at creating the note: written before the request, settled after it."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        UniqueConstraint("entry_id", "number"),
+        # at most one open attempt per entry
+        Index(
+            "uq_attempts_open",
+            "entry_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entry_id: Mapped[int] = mapped_column(ForeignKey("entries.id"))
+    number: Mapped[int]
+    epoch: Mapped[int]
+    patient_id: Mapped[str] = mapped_column(String(64))
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None] = mapped_column(String(32))
+    code: Mapped[str | None] = mapped_column(String(64))
+    looks: Mapped[int] = mapped_column(default=0)
+    note_id: Mapped[str | None] = mapped_column(String(64))
+
+
+class HistoryRow(Base):
+    """One move of one entry: written in the same transaction as the move."""
+
+    __tablename__ = "history"
+    __table_args__ = (Index("ix_history_entry", "entry_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entry_id: Mapped[int] = mapped_column(ForeignKey("entries.id"))
+    at: Mapped[datetime]
+    from_status: Mapped[str | None] = mapped_column(String(16))
+    to_status: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(64))
+    actor: Mapped[str] = mapped_column(String(64))

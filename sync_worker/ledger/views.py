@@ -1,0 +1,178 @@
+"""What people and programs ask of the ledger: counts and the review list. Straight SQL, read only, ids and codes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, func, select
+
+from sync_worker import lifecycle
+from sync_worker.ledger.clinicians import clinician_of, clinician_rows
+from sync_worker.ledger.storage import reading
+from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow, HistoryRow, Installation
+from sync_worker.model import ClinicianState, Reason, Status
+
+WAITING = (Status.PENDING, Status.POSTING, Status.IN_DOUBT, Status.REVIEW)
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """One entry that a person must decide about."""
+
+    entry: int
+    reason: str
+    waiting_on: str
+    heidi_user_id: str
+    session_id: str
+    document_id: str
+    waiting_since: datetime
+    candidates: Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLife:
+    """One entry as it stands, its attempts and its history."""
+
+    entry: int
+    status: str
+    reason: str | None
+    heidi_user_id: str
+    session_id: str
+    document_id: str
+    found_at: datetime
+    patient_id: str | None
+    note_id: str | None
+    candidates: Sequence[dict[str, Any]]
+    attempts: Sequence[dict[str, Any]]
+    history: Sequence[dict[str, Any]]
+
+
+class Views:
+    """Read-only views of the ledger."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def entry_counts(self) -> dict[str, int]:
+        """How many entries have each status; every status is named."""
+        query = select(EntryRow.status, func.count()).group_by(EntryRow.status)
+        with reading(self._engine) as db:
+            found = {status: count for status, count in db.execute(query)}
+        return {status.value: found.get(status.value, 0) for status in Status}
+
+    def review_reasons(self) -> dict[str, int]:
+        """How many entries wait for each reason."""
+        query = (
+            select(EntryRow.reason, func.count())
+            .where(EntryRow.status == Status.REVIEW)
+            .group_by(EntryRow.reason)
+            .order_by(EntryRow.reason)
+        )
+        with reading(self._engine) as db:
+            return {str(reason): count for reason, count in db.execute(query)}
+
+    def oldest_waiting(self) -> datetime | None:
+        """When the oldest document that still waits was found."""
+        query = select(func.min(EntryRow.found_at)).where(EntryRow.status.in_(WAITING))
+        with reading(self._engine) as db:
+            return db.execute(query).scalar()
+
+    def paused_at(self) -> datetime | None:
+        """Since when posting is paused for everybody."""
+        with reading(self._engine) as db:
+            return db.execute(select(Installation.paused_at)).scalar()
+
+    def clinicians(self) -> dict[str, ClinicianState]:
+        """Every clinician that ever ticked, by Heidi user id."""
+        with reading(self._engine) as db:
+            found = [clinician_of(row) for row in db.execute(clinician_rows().order_by(ClinicianRow.id))]
+        return {clinician.heidi_user_id: clinician for clinician in found}
+
+    def review_list(self) -> list[ReviewItem]:
+        """What waits for a person, longest waiting first."""
+        query = (
+            select(
+                EntryRow.id,
+                EntryRow.reason,
+                ClinicianRow.heidi_user_id,
+                EntryRow.session_id,
+                EntryRow.document_id,
+                EntryRow.status_since,
+                EntryRow.evidence,
+            )
+            .join(ClinicianRow, ClinicianRow.id == EntryRow.clinician_id)
+            .where(EntryRow.status == Status.REVIEW)
+            .order_by(EntryRow.status_since, EntryRow.id)
+        )
+        with reading(self._engine) as db:
+            return [
+                ReviewItem(
+                    entry=row.id,
+                    reason=str(row.reason),
+                    waiting_on=waits_on(row.reason),
+                    heidi_user_id=row.heidi_user_id,
+                    session_id=row.session_id,
+                    document_id=row.document_id,
+                    waiting_since=row.status_since,
+                    candidates=_candidates(row.evidence),
+                )
+                for row in db.execute(query)
+            ]
+
+    def entry_life(self, entry_id: int) -> EntryLife | None:
+        """One entry with its whole life; None if there is no such number."""
+        query = (
+            select(EntryRow, ClinicianRow.heidi_user_id)
+            .join(ClinicianRow, ClinicianRow.id == EntryRow.clinician_id)
+            .where(EntryRow.id == entry_id)
+            .with_only_columns(*EntryRow.__table__.columns, ClinicianRow.heidi_user_id)
+        )
+        with reading(self._engine) as db:
+            row = db.execute(query).one_or_none()
+            if row is None:
+                return None
+            attempts = db.execute(_attempts_of(entry_id)).mappings().all()
+            history = db.execute(_history_of(entry_id)).mappings().all()
+        return EntryLife(
+            entry=row.id,
+            status=row.status,
+            reason=row.reason,
+            heidi_user_id=row.heidi_user_id,
+            session_id=row.session_id,
+            document_id=row.document_id,
+            found_at=row.found_at,
+            patient_id=row.patient_id,
+            note_id=row.note_id,
+            candidates=_candidates(row.evidence),
+            attempts=[dict(attempt) for attempt in attempts],
+            history=[dict(step) for step in history],
+        )
+
+
+def waits_on(reason: str | None) -> str:
+    """Who can end a review of this reason."""
+    return lifecycle.WAITS_ON[Reason(reason or "")].value
+
+
+def _attempts_of(entry_id: int) -> Any:
+    columns = (
+        AttemptRow.number,
+        AttemptRow.started_at,
+        AttemptRow.ended_at,
+        AttemptRow.outcome,
+        AttemptRow.code,
+        AttemptRow.looks,
+        AttemptRow.patient_id,
+        AttemptRow.note_id,
+    )
+    return select(*columns).where(AttemptRow.entry_id == entry_id).order_by(AttemptRow.number)
+
+
+def _history_of(entry_id: int) -> Any:
+    columns = (HistoryRow.at, HistoryRow.from_status, HistoryRow.to_status, HistoryRow.reason, HistoryRow.actor)
+    return select(*columns).where(HistoryRow.entry_id == entry_id).order_by(HistoryRow.id)
+
+
+def _candidates(evidence: dict[str, Any] | None) -> Sequence[dict[str, Any]]:
+    return list((evidence or {}).get("candidates", []))

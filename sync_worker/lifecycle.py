@@ -1,0 +1,145 @@
+"""What may follow what: the moves of an entry, and what each outcome leads to. Pure: no clock, no I/O.
+
+The ledger applies these decisions and refuses any move that the table below does not name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sync_worker.model import (
+    Accepted,
+    InDoubt,
+    KeyTrouble,
+    NotSent,
+    PostOutcome,
+    Reason,
+    Refused,
+    Status,
+    WaitsOn,
+)
+
+S = Status
+ALLOWED_MOVES: Mapping[Status, frozenset[Status]] = {
+    S.PENDING: frozenset({S.POSTING, S.REVIEW, S.SKIPPED}),
+    S.POSTING: frozenset({S.POSTED, S.PENDING, S.IN_DOUBT, S.REVIEW}),
+    S.IN_DOUBT: frozenset({S.POSTED, S.PENDING, S.REVIEW}),
+    S.REVIEW: frozenset({S.PENDING, S.IN_DOUBT, S.POSTED, S.SKIPPED, S.REVIEW, S.WITHDRAWN}),
+    S.POSTED: frozenset({S.REVIEW, S.WITHDRAWN}),
+    S.SKIPPED: frozenset({S.PENDING}),  # a document that had gone is there again
+    S.WITHDRAWN: frozenset(),
+}
+
+WAITS_ON: Mapping[Reason, WaitsOn] = {
+    Reason.NO_MATCH: WaitsOn.DESK,
+    Reason.NOT_IDENTIFIABLE: WaitsOn.DESK,
+    Reason.SEVERAL_CHARTS: WaitsOn.DESK,
+    Reason.ARCHIVED_ONLY: WaitsOn.DESK,
+    Reason.LINK_CONTRADICTED: WaitsOn.DESK,
+    Reason.BIRTH_DATES_DIFFER: WaitsOn.DESK,
+    Reason.THIRD_IDENTIFIER: WaitsOn.DESK,
+    Reason.PRIVACY_DECLINED: WaitsOn.DESK,
+    Reason.PATIENT_UNAVAILABLE: WaitsOn.DESK,
+    Reason.CONSENT_REFUSED: WaitsOn.CLINICIAN,
+    Reason.SHARED_SESSION: WaitsOn.CLINICIAN,
+    Reason.NOT_CARRIED: WaitsOn.CLINICIAN,
+    Reason.REVISED: WaitsOn.CLINICIAN,
+    Reason.CONTENT_CHANGED: WaitsOn.CLINICIAN,
+    Reason.SOURCE_GONE: WaitsOn.CLINICIAN,
+    Reason.LATE_START: WaitsOn.CLINICIAN,
+    Reason.ROUTE: WaitsOn.CLINICIAN,
+    Reason.TWICE_IN_DOUBT: WaitsOn.CLINICIAN,
+    Reason.TWO_NOTES: WaitsOn.CLINICIAN,
+    Reason.REFUSED: WaitsOn.ADMIN,
+    Reason.DOUBT_KEY_GONE: WaitsOn.ADMIN,
+    Reason.FAILING: WaitsOn.ADMIN,
+}
+
+DOUBTS = frozenset({Reason.TWICE_IN_DOUBT, Reason.TWO_NOTES, Reason.DOUBT_KEY_GONE})
+"""Reviews about a note that may exist already: ended only by `resolve`, or by looking again."""
+
+MOST_ATTEMPTS_IN_DOUBT = 2
+"""One attempt, and one more after two looks found nothing. Then a person decides."""
+
+FAILURES_BEFORE_REVIEW = 5
+LONGEST_POSTPONEMENT = timedelta(hours=1)
+REREAD_FOR = timedelta(hours=2)
+"""How long after its last change a session's documents are read again at every poll: it is unknown whether an
+edit of a document touches the session's own stamp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How an attempt's outcome is recorded: the entry's next status, and what goes with it."""
+
+    to: Status
+    reason: Reason | None = None
+    note_id: str | None = None
+    outcome: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LookTimes:
+    """When to look for a note in doubt, counted from the attempt's end."""
+
+    first: timedelta
+    second: timedelta
+
+    def next_look(self, *, ended_at: datetime, looks: int) -> datetime:
+        """When the next look may happen, after `looks` looks that found nothing."""
+        return ended_at + (self.first if looks == 0 else self.second)
+
+
+def is_allowed(from_: Status, to: Status) -> bool:
+    """Whether an entry may move from one status to another."""
+    return to in ALLOWED_MOVES[from_]
+
+
+def after_post(outcome: PostOutcome, *, arrived_whole: bool = True) -> Settlement:
+    """What an attempt's outcome makes of its entry.
+
+    `arrived_whole`: whether what Cliniko stored says the same as what was meant (only asked of an accepted note).
+    """
+    match outcome:
+        case Accepted(note) if arrived_whole:
+            return Settlement(S.POSTED, None, note.note_id, "accepted")
+        case Accepted(note):
+            return Settlement(S.REVIEW, Reason.CONTENT_CHANGED, note.note_id, "accepted", "content_changed")
+        case Refused(status, fields):
+            return Settlement(S.REVIEW, Reason.REFUSED, None, "refused", "_".join([str(status), *fields])[:64])
+        case NotSent(code):
+            return Settlement(S.PENDING, None, None, "not_sent", code)
+        case KeyTrouble(status):
+            return Settlement(S.PENDING, None, None, "key_trouble", str(status))
+        case InDoubt(code):
+            return Settlement(S.IN_DOUBT, None, None, "in_doubt", code)
+
+
+def after_look(found: list[str], *, looks: int, attempts_in_doubt: int) -> Settlement | None:
+    """What a complete look for a note in doubt makes of its entry; None = look once more.
+
+    `found` are the ids of notes that are ours by reference or text; `looks` counts this look too.
+    A second doubt is looked for like the first, since finding the note ends it for sure; only absence is different
+    then: it goes to a person instead of a third request.
+    """
+    match found:
+        case [note_id]:
+            return Settlement(S.POSTED, None, note_id)
+        case [_, *_]:
+            return Settlement(S.REVIEW, Reason.TWO_NOTES)
+    if looks < 2:
+        return None
+    if attempts_in_doubt >= MOST_ATTEMPTS_IN_DOUBT:
+        return Settlement(S.REVIEW, Reason.TWICE_IN_DOUBT)
+    return Settlement(S.PENDING)
+
+
+def is_finished(*, text_since: datetime, now: datetime, settle: timedelta) -> bool:
+    """Whether a document that reads the same as at `text_since` may be filed."""
+    return now - text_since >= settle
+
+
+def postponement(failures: int) -> timedelta:
+    """How long an entry that failed `failures` times waits: doubling from a minute to an hour."""
+    return min(timedelta(minutes=float(2 ** min(failures, 10))), LONGEST_POSTPONEMENT)
