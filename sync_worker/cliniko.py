@@ -1,0 +1,331 @@
+"""Cliniko's API as one clinician's key sees it: who the key is, patients, treatment notes, and the one unsafe request.
+
+Parses JSON here and hands out `model` values. Reads are tried again, creating a note never is: its end is a value, and
+`InDoubt` is what is left when nothing else is certain. Facts come from Cliniko's reference (docs.api.cliniko.com).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from sync_worker.errors import InvalidResponse, NotAuthorised, NotConnected, Rejected, RemoteError, Stopping
+from sync_worker.http import Answer, HttpClient, Params
+from sync_worker.model import (
+    Accepted,
+    InDoubt,
+    KeyTrouble,
+    Note,
+    NotSent,
+    Patient,
+    PostOutcome,
+    Practitioner,
+    Refused,
+    StoredNote,
+)
+
+PER_PAGE = "100"
+MOST_PAGES = 1_000
+"""A list longer than this is a service gone wrong, not a practice."""
+MOST_MERGES = 10
+"""How far a chain of merged charts is followed: a loop must end."""
+WITH_ARCHIVED = ("q[]", "archived_at:*")
+FIELD_NAME = re.compile(r"[a-z][a-z_.]{0,31}")
+
+
+class ClinikoClient:
+    """Cliniko as one clinician's key sees it. Thread-safe."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+
+    @property
+    def server_date(self) -> datetime | None:
+        """Cliniko's clock as of its last answer."""
+        return self._http.server_date
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._http.close()
+
+    # ------------------------------------------------------------ who the key is
+
+    def identify(self) -> Practitioner:
+        """Whom the key stands for: its user, that user's practitioner record, the account and its time zone.
+
+        Raises `NotAuthorised` for a refused key, with code `not_a_practitioner` where the user is none: notes get
+        their author from the key, so such a key can file nothing.
+        """
+        user = self._object("get_user", "user")
+        user_id = _id(user)
+        if user_id is None:
+            raise self._invalid("get_user")
+        query = [("q[]", f"user_id:={user_id}"), ("per_page", PER_PAGE)]
+        records = list(self._rows("list_practitioners", "practitioners", "practitioners", query))
+        # `user.links.self` is compared too: a server that ignored the filter must not choose the author
+        owned = [row for row in records if _linked_id(row.get("user")) in (None, user_id)]
+        if len(owned) != 1 or (practitioner_id := _id(owned[0])) is None:
+            hint = (
+                "The user of this Cliniko key has no active practitioner record, so Cliniko lets it write no notes: "
+                "use a key made by the clinician's own Cliniko user."
+            )
+            raise NotAuthorised("cliniko", "list_practitioners", hint=hint, code="not_a_practitioner")
+        account = self._account()
+        zone = _zone(account.get("time_zone")) or _zone(user.get("time_zone"))
+        return Practitioner(user_id, practitioner_id, _text(account.get("subdomain")), zone)
+
+    def _account(self) -> dict[str, Any]:
+        """The practice's account. It is unconfirmed that every role may read it: then it stays unknown."""
+        try:
+            return _mapping(self._object("get_settings", "settings/public").get("account"))
+        except Rejected:
+            return {}
+
+    # ------------------------------------------------------------ patients
+
+    def find_patients_born(self, birth_date: date) -> list[Patient]:
+        """Everybody of one birth date, archived and merged charts included, every page read."""
+        return self._patients(("q[]", f"date_of_birth:={birth_date.isoformat()}"))
+
+    def find_patient(self, patient_id: str) -> Patient | None:
+        """One chart by its id, also if archived; None if there is none."""
+        found = self._patients(("q[]", f"id:={patient_id}"))
+        return next((patient for patient in found if patient.patient_id == patient_id), None)
+
+    def with_survivors(self, patients: list[Patient]) -> list[Patient]:
+        """The charts, and the charts that they were merged into, however often."""
+        known = {patient.patient_id: patient for patient in patients}
+        for _ in range(MOST_MERGES):
+            missing = {p.merged_into for p in known.values() if p.merged_into and p.merged_into not in known}
+            found = [patient for id_ in sorted(missing) if (patient := self.find_patient(id_)) is not None]
+            if not found:
+                break
+            known |= {patient.patient_id: patient for patient in found}
+        return list(known.values())
+
+    def _patients(self, *filters: tuple[str, str]) -> list[Patient]:
+        query = [*filters, WITH_ARCHIVED, ("per_page", PER_PAGE)]
+        rows = self._rows("list_patients", "patients", "patients", query)
+        return [patient for row in rows if (patient := _patient(row)) is not None]
+
+    # ------------------------------------------------------------ treatment notes
+
+    def notes_of(self, practitioner_id: str, since: datetime) -> list[StoredNote]:
+        """The notes that a practitioner wrote since a time, archived ones included, every page read.
+
+        By author and not by patient, since a merge moves a patient's notes to another chart.
+        """
+        stamp = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # other forms of a time are answered with 400
+        query = [("q[]", f"practitioner_id:={practitioner_id}"), ("q[]", f"created_at:>={stamp}"), WITH_ARCHIVED]
+        rows = self._rows("list_notes", "treatment_notes", "treatment_notes", [*query, ("per_page", PER_PAGE)])
+        return [note for row in rows if (note := _note(row)) is not None]
+
+    def find_note(self, note_id: str) -> StoredNote | None:
+        """One note by its id, also if archived; None if this key sees none."""
+        query = [("q[]", f"id:={note_id}"), WITH_ARCHIVED]
+        rows = self._rows("find_note", "treatment_notes", "treatment_notes", query)
+        return next((note for row in rows if (note := _note(row)) is not None and note.note_id == note_id), None)
+
+    def list_templates(self) -> dict[str, str]:
+        """The practice's treatment note templates: id to name."""
+        rows = self._rows(
+            "list_templates", "treatment_note_templates", "treatment_note_templates", [("per_page", PER_PAGE)]
+        )
+        return {id_: _text(row.get("name")) for row in rows if (id_ := _id(row)) is not None}
+
+    def create_treatment_note(self, note: Note) -> PostOutcome:
+        """Ask Cliniko to create a note, once. THE unsafe request: call it only between the two commits.
+
+        Never tried again here. Certainly without effect: no connection, 429 (`NotSent`), 401 and 403 (`KeyTrouble`),
+        and 400, 404, 422 from the API itself (`Refused`; a gateway's HTML page is not the API). Certainly done: a
+        201 that can be read. Everything else is `InDoubt`.
+        """
+        try:
+            answer = self._http.write_once("create_note", "POST", "treatment_notes", _note_json(note))
+        except Stopping:
+            return NotSent("stopping")  # raised before the request only
+        except NotConnected:
+            return NotSent("not_connected")
+        except RemoteError as error:
+            return InDoubt(error.code)
+        match answer.status:
+            case 201:
+                return _accepted(answer)
+            case 429:
+                return NotSent("rate_limited", retry_after=self._http.retry_after(answer))
+            case 401 | 403:
+                return KeyTrouble(answer.status)
+            case 400 | 404 | 422 if not answer.is_html:
+                return Refused(answer.status, _complaints(answer))
+        return InDoubt(f"http_{answer.status}")
+
+    # ------------------------------------------------------------ requests
+
+    def _object(self, operation: str, path: str) -> dict[str, Any]:
+        body = self._json(operation, self._http.read(operation, path))
+        if not isinstance(body, dict):
+            raise self._invalid(operation)
+        return body
+
+    def _rows(self, operation: str, path: str, name: str, query: Params) -> Iterator[dict[str, Any]]:
+        """The rows of a list, page after page. `links.next` is followed on our own host only."""
+        params = query
+        for _ in range(MOST_PAGES):
+            body = self._json(operation, self._http.read(operation, path, params))
+            rows = body.get(name) if isinstance(body, dict) else None
+            if not isinstance(rows, list):
+                raise self._invalid(operation)
+            yield from (row for row in rows if isinstance(row, dict))
+            following = _mapping(body.get("links")).get("next")
+            if not following:
+                return
+            if not isinstance(following, str) or not self._http.is_ours(following):
+                hint = "Cliniko's list goes on at another host, which is not followed: check CLINIKO_BASE_URL."
+                raise InvalidResponse("cliniko", operation, hint=hint)
+            path, params = following, ()
+        raise self._invalid(operation)
+
+    def _json(self, operation: str, answer: Answer) -> Any:
+        if answer.status == 401:
+            hint = (
+                "Cliniko refuses this clinician's key: make a new one in Cliniko (My info) and put it in the settings."
+            )
+            raise NotAuthorised("cliniko", operation, status=401, hint=hint)
+        if answer.status == 403:
+            hint = f"The Cliniko user of this key may not {operation.replace('_', ' ')}: check the user's role."
+            raise NotAuthorised("cliniko", operation, status=403, hint=hint, code="not_permitted")
+        if answer.status >= 400:
+            raise Rejected("cliniko", operation, status=answer.status, hint=f"Cliniko refused {operation}.")
+        try:
+            return answer.json()
+        except ValueError:
+            raise self._invalid(operation) from None
+
+    @staticmethod
+    def refusal(status: int, operation: str) -> NotAuthorised:
+        """What a 401 or a 403 means: the key, or what its user may do. A 403's body is empty for notes."""
+        if status == 401:
+            hint = "Cliniko refuses this clinician's key: make a new one in Cliniko (My info), put it in the settings."
+            return NotAuthorised("cliniko", operation, status=401, hint=hint)
+        if operation == "create_note":
+            hint = "Cliniko lets the user of this key write no notes: the user must be an active practitioner."
+            return NotAuthorised("cliniko", operation, status=403, hint=hint, code="not_a_practitioner")
+        hint = f"The Cliniko user of this key may not {operation.replace('_', ' ')}: check the user's role in Cliniko."
+        return NotAuthorised("cliniko", operation, status=403, hint=hint, code="not_permitted")
+
+    @staticmethod
+    def _invalid(operation: str) -> InvalidResponse:
+        hint = (
+            f"Cliniko's answer to {operation} is not what its reference describes: check CLINIKO_BASE_URL, try later."
+        )
+        return InvalidResponse("cliniko", operation, hint=hint)
+
+
+# ---------------------------------------------------------------- values to JSON and back
+
+
+def _note_json(note: Note) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "patient_id": note.patient_id,
+        "title": note.title,
+        "draft": note.draft,
+        "content": note.content.as_json(),
+    }
+    if note.booking_id:
+        body["booking_id"] = note.booking_id
+    if note.template_id:
+        body["treatment_note_template_id"] = note.template_id
+    return body
+
+
+def _accepted(answer: Answer) -> PostOutcome:
+    try:
+        note = _note(_mapping(answer.json()))
+    except ValueError:
+        note = None
+    return InDoubt("unreadable_201") if note is None else Accepted(note)
+
+
+def _complaints(answer: Answer) -> tuple[str, ...]:
+    """The names of the fields that Cliniko complained of; never their texts, which may quote what we sent."""
+    try:
+        errors = _mapping(_mapping(answer.json()).get("errors"))
+    except ValueError:
+        return ()
+    return tuple(name for name in errors if isinstance(name, str) and FIELD_NAME.fullmatch(name))
+
+
+def _patient(row: dict[str, Any]) -> Patient | None:
+    patient_id = _id(row)
+    if patient_id is None:
+        return None
+    accepted = row.get("accepted_privacy_policy")
+    return Patient(
+        patient_id=patient_id,
+        first_name=_text(row.get("first_name")),
+        last_name=_text(row.get("last_name")),
+        preferred_first_name=_text(row.get("preferred_first_name")),
+        birth_date=_date(row.get("date_of_birth")),
+        email=_text(row.get("email")) or None,
+        archived=bool(row.get("archived_at") or row.get("deleted_at") or row.get("merged_at")),
+        merged_into=_linked_id(row.get("merged_with_patient")),
+        accepted_privacy_policy=accepted if isinstance(accepted, bool) else None,
+    )
+
+
+def _note(row: Mapping[str, Any]) -> StoredNote | None:
+    note_id = _id(row)
+    if note_id is None:
+        return None
+    content = row.get("content")
+    return StoredNote(
+        note_id=note_id,
+        title=_text(row.get("title")),
+        content=content if isinstance(content, dict) else None,
+        patient_id=_linked_id(row.get("patient")),
+        draft=bool(row.get("draft")),
+        archived=bool(row.get("archived_at") or row.get("deleted_at")),
+    )
+
+
+def _linked_id(link: Any) -> str | None:
+    """The id at the end of a link object; the link itself is never called."""
+    address = _mapping(_mapping(link).get("links")).get("self")
+    if not isinstance(address, str):
+        return None
+    return urlsplit(address).path.rstrip("/").rpartition("/")[2] or None
+
+
+def _id(row: Mapping[str, Any]) -> str | None:
+    value = row.get("id")
+    if isinstance(value, bool):
+        return None
+    return str(value) if isinstance(value, int) else _text(value) or None
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _date(value: Any) -> date | None:
+    try:
+        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _zone(name: Any) -> str | None:
+    """An IANA name; Cliniko also knows short ones of Australian cities."""
+    for candidate in (_text(name), f"Australia/{_text(name)}"):
+        try:
+            ZoneInfo(candidate)
+        except (ValueError, KeyError, OSError):
+            continue
+        return candidate
+    return None

@@ -1,0 +1,312 @@
+"""Heidi's Open API as one clinician's user sees it: sign-in, the session list, a session, its documents. Reads only.
+
+Parses JSON here and hands out `model` values. Where public sources disagree on a shape, every attested one is taken:
+Heidi's reference pages "Authentication", "Sessions" and "Documents" show one sample each, and list no status codes.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import count
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from sync_worker.clock import Clock
+from sync_worker.errors import InvalidResponse, NotAuthorised, NotLinked, Rejected, Unavailable
+from sync_worker.http import Answer, HttpClient
+from sync_worker.model import Document, Hint, ListedSession, PatientProfile, Session
+
+PAGE_SIZE = 100
+LINK_PAGE = "https://scribe.heidihealth.com/integration/widget/auth"
+PRODUCT_NAME = "sync-worker"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """One page of the list. `has_more` is None where the envelope does not say."""
+
+    rows: tuple[ListedSession, ...]
+    has_more: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    value: str
+    fresh_until: float  # monotonic
+
+
+class HeidiClient:
+    """Heidi as one clinician sees it. Thread-safe; the token is renewed before it expires, and once on a 401.
+
+    `email` and `user_id` together name the user that Heidi keeps for us: a changed one is silently another user with
+    an empty world, so each new token is followed by a look whether the clinician's account is linked to it.
+    """
+
+    def __init__(self, *, http: HttpClient, api_key: str, email: str, user_id: str, region: str, clock: Clock) -> None:
+        self._http = http
+        self._api_key = api_key
+        self._email = email
+        self._user_id = user_id
+        self._region = region
+        self._clock = clock
+        self._token: _Token | None = None
+        self._linked_token: str | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def server_date(self) -> datetime | None:
+        """Heidi's clock as of its last answer."""
+        return self._http.server_date
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._http.close()
+
+    # ------------------------------------------------------------ sign-in
+
+    def sign_in(self) -> None:
+        """Get a token if there is no fresh one. Raises `NotAuthorised` if Heidi refuses the practice's key."""
+        self._fresh_token()
+
+    def is_linked(self) -> bool:
+        """Whether the clinician's own Heidi account is linked to our user (GET /users/linked-account/access)."""
+        answer = self._get("linked_account", "users/linked-account/access")
+        if answer.status >= 400:
+            return False
+        return bool(_object(self._json("linked_account", answer)).get("is_linked"))
+
+    def is_known_linked(self) -> bool:
+        """Whether the account was seen to be linked with the token in use."""
+        return self._token is not None and self._linked_token == self._token.value
+
+    def require_linked(self) -> None:
+        """Raise `NotLinked` with what to do unless the clinician's account is linked."""
+        if not self.is_linked():
+            raise self._not_linked("linked_account")
+        self._linked_token = self._token.value if self._token else None
+
+    def link_url(self) -> str:
+        """The address at which the clinician links their account. It holds a live token: for their eyes only."""
+        query = {"reset": "true", "region": self._region.upper(), "productName": PRODUCT_NAME, "t": self._fresh_token()}
+        return f"{LINK_PAGE}?{urlencode(query)}"
+
+    # ------------------------------------------------------------ what the pipeline reads
+
+    def list_sessions(self, page: int, *, since: tuple[str, datetime] | None = None) -> SessionPage:
+        """One page of the clinician's sessions, counted from 1, in whatever order Heidi has.
+
+        `since` is the name and value of a server-side updated-since filter, where Heidi has confirmed one.
+        """
+        params = [("page", str(page)), ("page_size", str(PAGE_SIZE))]
+        if since is not None:
+            params.append((since[0], since[1].strftime("%Y-%m-%dT%H:%M:%SZ")))
+        answer = self._get("list_sessions", "sessions/linked-user", params)
+        if answer.status >= 400:
+            raise self._link_trouble_or(answer, "list_sessions")
+        return _session_page(self._json("list_sessions", answer), self._invalid("list_sessions"))
+
+    def walk_sessions(self) -> Iterator[ListedSession]:
+        """Every session of the list, once, whatever the order; ends with the list or with a page of nothing new."""
+        seen: set[str] = set()
+        for number in count(1):
+            page = self.list_sessions(number)
+            fresh = {row.session_id: row for row in page.rows if row.session_id not in seen}
+            yield from fresh.values()
+            seen |= fresh.keys()
+            if not fresh or page.has_more is False:
+                return
+
+    def find_session(self, session_id: str) -> Session | None:
+        """A session by its id; None if Heidi has no such session (any more), which is normal."""
+        operation = "get_session"
+        answer = self._get(operation, f"sessions/{quote(session_id, safe='')}")
+        if answer.status == 404:
+            return None
+        self._raise_for(answer, operation)
+        body = _object(self._json(operation, answer))
+        return _session(_object(body.get("session", body)), session_id, self._invalid(operation))
+
+    def find_documents(self, session_id: str) -> list[Document] | None:
+        """The documents of a session, blank ones included; None if Heidi has no such session (any more)."""
+        operation = "list_documents"
+        answer = self._get(operation, f"sessions/{quote(session_id, safe='')}/documents")
+        if answer.status == 404:
+            return None
+        self._raise_for(answer, operation)
+        rows = _rows(self._json(operation, answer), ("documents", "data"))
+        if rows is None:
+            raise self._invalid(operation)
+        return [_document(row, session_id) for row in rows if _id_of(row, "id") is not None]
+
+    def find_patient_profile(self, profile_id: str) -> PatientProfile | None:
+        """Heidi's own record of a patient; None if it cannot be had."""
+        operation = "get_patient_profile"
+        answer = self._get(operation, f"patient-profiles/{quote(profile_id, safe='')}")
+        if answer.status >= 400:
+            return None
+        body = _object(self._json(operation, answer))
+        row = _object(body.get("data", body))
+        return PatientProfile(_date(row.get("birth_date")), _text(row.get("email")), _id_of(row, "ehr_patient_id"))
+
+    # ------------------------------------------------------------ requests
+
+    def _get(self, operation: str, path: str, params: list[tuple[str, str]] | None = None) -> Answer:
+        answer = self._http.read(operation, path, params or [], headers=self._headers)
+        if answer.status == 401:
+            self._token = None  # expired early, or revoked: one new one, then the answer stands
+            answer = self._http.read(operation, path, params or [], headers=self._headers)
+        return answer
+
+    def _headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._fresh_token()}", "Heidi-Api-Key": self._api_key}
+
+    def _fresh_token(self) -> str:
+        with self._lock:
+            if self._token is None or self._clock.monotonic() >= self._token.fresh_until:
+                self._token = self._new_token()
+            return self._token.value
+
+    def _new_token(self) -> _Token:
+        operation = "jwt"
+        params = [("email", self._email), ("third_party_internal_id", self._user_id)]
+        answer = self._http.read(operation, "jwt", params, headers=lambda: {"Heidi-Api-Key": self._api_key})
+        if answer.status in (401, 403):
+            hint = "Heidi refuses HEIDI_API_KEY: check the key, and that it belongs to this region."
+            raise NotAuthorised("heidi", operation, status=answer.status, hint=hint)
+        if answer.status >= 400:
+            raise Rejected("heidi", operation, status=answer.status, hint="Heidi refused the clinician's sign-in.")
+        body = _object(self._json(operation, answer))
+        token, expires = _text(body.get("token")), _stamp(body.get("expiration_time"))
+        if token is None or expires is None:
+            raise self._invalid(operation)
+        # measured against Heidi's own clock, so that a wrong clock here neither wastes nor overstays a token
+        lifetime = (expires - (answer.date or self._clock.now())).total_seconds()
+        return _Token(token, self._clock.monotonic() + lifetime - min(30.0, lifetime / 10))
+
+    def _json(self, operation: str, answer: Answer) -> Any:
+        try:
+            return answer.json()
+        except ValueError:
+            raise self._invalid(operation) from None
+
+    def _raise_for(self, answer: Answer, operation: str) -> None:
+        if answer.status >= 400:
+            raise self._link_trouble_or(answer, operation)
+
+    def _link_trouble_or(self, answer: Answer, operation: str) -> Exception:
+        """Heidi's statuses for an account that is not linked differ by source: ask, rather than read the status."""
+        try:
+            if not self.is_linked():
+                return self._not_linked(operation)
+        except (Unavailable, InvalidResponse):
+            pass
+        if answer.status in (401, 403):
+            hint = "Heidi refuses this clinician's sign-in: check HEIDI_API_KEY and the clinician's e-mail and user id."
+            return NotAuthorised("heidi", operation, status=answer.status, hint=hint)
+        return Rejected("heidi", operation, status=answer.status, hint=f"Heidi refused {operation}.")
+
+    @staticmethod
+    def _not_linked(operation: str) -> NotLinked:
+        hint = (
+            "The clinician's Heidi account is not linked: run `sync-worker link`, and check that the e-mail and user "
+            "id in the settings are the ones that were linked."
+        )
+        return NotLinked("heidi", operation, hint=hint)
+
+    @staticmethod
+    def _invalid(operation: str) -> InvalidResponse:
+        hint = f"Heidi's answer to {operation} is not what its reference describes: check HEIDI_BASE_URL, try later."
+        return InvalidResponse("heidi", operation, hint=hint)
+
+
+# ---------------------------------------------------------------- JSON to values
+
+
+def _session_page(body: Any, invalid: InvalidResponse) -> SessionPage:
+    rows = _rows(body, ("data", "sessions"))
+    if rows is None:
+        raise invalid
+    flags = [body[name] for name in ("has_next", "has_next_page") if isinstance(body, dict) and name in body]
+    has_more = bool(flags[0]) if flags and flags[0] is not None else None
+    listed = [
+        ListedSession(session_id, _stamp(row.get("created_at")), _stamp(row.get("updated_at")))
+        for row in rows
+        if (session_id := _id_of(row, "session_id") or _id_of(row, "id")) is not None
+    ]
+    return SessionPage(tuple(listed), has_more)
+
+
+def _session(row: dict[str, Any], session_id: str, invalid: InvalidResponse) -> Session:
+    created_at, updated_at = _stamp(row.get("created_at")), _stamp(row.get("updated_at"))
+    begun = created_at or updated_at
+    if begun is None or _id_of(row, "session_id") not in (None, session_id):
+        raise invalid
+    patient, profile = _object(row.get("patient")), _object(row.get("patient_profile"))
+    consent = row.get("consent_obtained")
+    return Session(
+        session_id=session_id,
+        created_at=begun,
+        updated_at=updated_at or begun,
+        hint=Hint(
+            name=_text(patient.get("name")) or "",
+            birth_date=_date(patient.get("dob")),
+            linked_patient_id=_id_of(row, "ehr_patient_id") or _id_of(profile, "ehr_patient_id"),
+        ),
+        consent=consent if isinstance(consent, bool) else None,
+        patient_profile_id=_id_of(profile, "id"),
+        appointment_id=_id_of(row, "ehr_appt_id"),
+    )
+
+
+def _document(row: dict[str, Any], session_id: str) -> Document:
+    content, name = row.get("content"), row.get("name")
+    return Document(
+        document_id=_id_of(row, "id") or "",
+        session_id=session_id,
+        name=name.strip() if isinstance(name, str) else "",
+        content=content if isinstance(content, str) else "",
+        content_type=_text(row.get("content_type")),
+        template_id=_id_of(row, "template_id"),
+    )
+
+
+def _rows(body: Any, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
+    """The rows of a list in any attested envelope: under a name, or bare. None if it is none of them."""
+    if isinstance(body, dict):
+        body = next((body[name] for name in names if isinstance(body.get(name), list)), None)
+    return [row for row in body if isinstance(row, dict)] if isinstance(body, list) else None
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _id_of(row: dict[str, Any], name: str) -> str | None:
+    """An id as a string, whether it came as one or as a number. Numbers stay exact: JSON's have no size here."""
+    value = row.get(name)
+    if isinstance(value, bool):
+        return None
+    return str(value) if isinstance(value, int) else _text(value)
+
+
+def _date(value: Any) -> date | None:
+    try:
+        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _stamp(value: Any) -> datetime | None:
+    """A time as Heidi writes it. Naive stamps are UTC: read as Hobart's they would be half a day off."""
+    try:
+        stamp = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    if stamp is None:
+        return None
+    return stamp.astimezone(UTC) if stamp.tzinfo else stamp.replace(tzinfo=UTC)
