@@ -1,0 +1,243 @@
+"""A Heidi document becomes a note's title and content.
+
+Owns the reference that ties a note to its document, the title, and how a document's headings become a note's
+questions; structure.py, markdown_source.py, html_source.py and cliniko_html.py do the steps between. Refuses to cut:
+a document either keeps every word or raises `ConversionError`, and a person decides.
+
+Pure: nothing is read or written, and the same document gives the same note for ever.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+
+from sync_worker.cliniko_html import Html, answer_html
+from sync_worker.errors import ConversionError
+from sync_worker.html_source import HtmlSource
+from sync_worker.markdown_source import source_words, structure_of
+from sync_worker.model import Document, NoteContent, Question, Section
+from sync_worker.structure import Block, Heading, Paragraph, Span, blocks_text, lines_text
+from sync_worker.words import BLOCK_TAGS, canonical_text, carries, html_words, readable
+
+__all__ = [
+    "canonical_text",
+    "document_text",
+    "note_title",
+    "reference_of",
+    "render_note_content",
+    "source_line",
+]
+
+MAX_NAME = 255
+"""Characters in a note's title and in the name of a question (Cliniko's "Treatment notes" page says so of names)."""
+
+MAX_TEXT = 200_000
+"""Characters of Markdown or of cleaned HTML: some 60 close pages. The slowest of that size take a few seconds."""
+
+MAX_HTML = 2_000_000
+"""Characters of HTML as it comes: word processors wrap a page of text in ten of styles."""
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_UNNAMED = "Document"
+
+_BLOCK_NAMES = "|".join(sorted(BLOCK_TAGS | {"body", "html"}))
+_INLINE_NAMES = "a|b|br|code|del|em|font|i|img|ins|s|small|span|strike|strong|sub|sup|u"
+_STARTS_WITH_BLOCK = re.compile(rf"\s*<(?:!doctype\s+html|(?:{_BLOCK_NAMES})(?:\s[^<>]*)?/?)>", re.IGNORECASE)
+_BLOCK_END = re.compile(rf"</(?:{_BLOCK_NAMES})\s*>", re.IGNORECASE)
+_INLINE_END = re.compile(rf"</(?:{_INLINE_NAMES})\s*>", re.IGNORECASE)
+_ANY_TAG = re.compile(rf"</?(?:{_BLOCK_NAMES}|{_INLINE_NAMES})(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_NOTHING_TO_SEE = re.compile(
+    r"<[^<>]*>|&(?:nbsp|zwnj|zwj|ensp|emsp|thinsp|#160|#xa0);|[\s\u200b-\u200f\u2060\ufeff]+", re.IGNORECASE
+)
+_MARKDOWN_BLOCK = re.compile(r"^ {0,3}(?:#{1,6} |[-*] |\d{1,9}[.)] |\*\*)", re.MULTILINE)
+_FENCED_WHOLE = re.compile(r"\s*(`{3,}|~{3,})[ \t]*(?:markdown|md|html)?[ \t]*\n(.*)\n\1\s*", re.DOTALL | re.IGNORECASE)
+
+
+# ---------------------------------------------------------------- reference, title, source
+
+
+def reference_of(*, region: str, session_id: str, document_id: str) -> str:
+    """Eight characters that name a document in its note's title, the same for ever.
+
+    The first 40 bits of SHA-256 over region, session id and document id, in Crockford's base 32
+    (https://www.crockford.com/base32.html): no I, L, O or U, so that it can be read aloud.
+    """
+    digest = hashlib.sha256("\n".join((region, session_id, document_id)).encode()).digest()
+    bits = int.from_bytes(digest[:5], "big")
+    return "".join(_CROCKFORD[bits >> shift & 31] for shift in range(35, -1, -5))
+
+
+def note_title(*, template: str, document_name: str, session_date: date, reference: str) -> str:
+    """A note's title: the route's title, the session's date and the reference, at most 255 characters.
+
+    `template` may hold "{document}" and "{date}", and nothing else in it is special. Only the name is shortened;
+    the date and the reference, by which the note is found again, never are.
+    """
+    day = f"{session_date.day} {_MONTHS[session_date.month - 1]} {session_date.year}"
+    ending = f" · {day} · ref {reference}"
+    name = _one_line(document_name) or _UNNAMED
+    room = MAX_NAME - len(ending)
+    copies = max(template.count("{document}"), 1)
+    frame = len(_filled(template, document="x", day=day)) - copies
+    shortened = _shortened(name, max((room - frame) // copies, 1))
+    title = _filled(template, document=shortened, day=day) or shortened
+    return _shortened(title, room) + ending
+
+
+def source_line(*, session_at: datetime, reference: str) -> str:
+    """The one line that says where a note comes from. `session_at` is aware, in the practice's own zone."""
+    if session_at.utcoffset() is None:
+        raise ValueError("session_at has no time zone")
+    day = f"{session_at.day} {_MONTHS[session_at.month - 1]} {session_at.year}"
+    return f"Heidi document, session of {day} {session_at:%H:%M}, ref {reference}"
+
+
+def _filled(template: str, *, document: str, day: str) -> str:
+    values = {"{document}": document, "{date}": day}
+    return _one_line(re.sub(r"\{(?:document|date)\}", lambda hole: values[hole[0]], template))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(readable(text).split())
+
+
+def _shortened(text: str, room: int) -> str:
+    if len(text) <= room:
+        return text
+    return text[: _cut(text, room - 1)].rstrip() + "…"
+
+
+def _cut(text: str, room: int) -> int:
+    """Where to cut, at most `room` characters in, without parting a letter from its accents or joined signs."""
+    position = room
+    while position > room // 2 and (
+        unicodedata.combining(text[position]) or "\u200d" in text[position - 1 : position + 1]
+    ):
+        position -= 1
+    return position
+
+
+# ---------------------------------------------------------------- the note
+
+
+def render_note_content(
+    document: Document, *, source: str, layout: str = "sections", html: str = "full"
+) -> NoteContent:
+    """A document as a note's content: one paragraph question per heading, and `source` under "Source".
+
+    `layout` is "sections" or "single" (all in one question); `html` is "full" or "basic", as in `CLINIKO_HTML`. A
+    heading's text is the question's name, word for word; what stands before the first heading goes under the
+    document's name.
+
+    Raises ConversionError with code "too_large" (past MAX_TEXT, or MAX_HTML before cleaning), "too_deep" (past 64
+    tags or blocks within each other) or "words_lost" (what was rendered does not carry every word of the document).
+    """
+    words, blocks = _read(document)
+    name = _one_line(document.name) or _UNNAMED
+    parts = _parts(blocks, name) if layout == "sections" else [(name, blocks)]
+    questions = [_question(title, inner, Html(html)) for title, inner in parts]
+    content = NoteContent((Section((*questions, Question("Source", "text", _one_line(source)))),))
+    # canonical_text reads entities in names too, as Cliniko may write some; these names hold none.
+    said = " ".join(part for question in questions for part in (question.name, html_words(question.answer or "")))
+    if not carries(said, words.split()):
+        raise ConversionError("words_lost")
+    return content
+
+
+def document_text(document: Document) -> str:
+    """The words of a document as its reader sees them, with white space folded; empty where there are none.
+
+    Raises ConversionError as `render_note_content` does.
+    """
+    return _read(document)[0]
+
+
+def has_words(document: Document) -> bool:
+    """Whether there is anything to file: markup and characters that nobody sees are not."""
+    if _NOTHING_TO_SEE.sub("", document.content):
+        return True
+    try:
+        return bool(document_text(document))
+    except ConversionError:
+        return True  # what cannot be read is not nothing: a person looks
+
+
+def _parts(blocks: Iterable[Block], name: str) -> Iterator[tuple[str, tuple[Block, ...]]]:
+    """The document cut at its headings; a heading without words opens nothing."""
+    title, inner = name, list[Block]()
+    opened = False
+    for block in blocks:
+        text = lines_text(block.lines) if isinstance(block, Heading) else ""
+        if not text:
+            inner.append(block)
+            continue
+        if opened or blocks_text(tuple(inner)):
+            yield title, tuple(inner)
+        title, inner, opened = text, [], True
+    yield title, tuple(inner)
+
+
+def _question(title: str, blocks: tuple[Block, ...], html: Html) -> Question:
+    name, rest = _split_name(_one_line(title))
+    if rest:
+        blocks = (Paragraph(((Span(rest, bold=True),),)), *blocks)
+    answer = answer_html(blocks, html=html)
+    return Question(name, answer=answer if html_words(answer) else None)
+
+
+def _split_name(name: str) -> tuple[str, str]:
+    """A name that Cliniko takes, and what did not fit into it."""
+    if len(name) <= MAX_NAME:
+        return name, ""
+    space = name.rfind(" ", 0, MAX_NAME + 1)
+    position = space if space > 0 else _cut(name, MAX_NAME)
+    return name[:position], name[position:].strip()
+
+
+# ---------------------------------------------------------------- reading the document
+
+
+def _read(document: Document) -> tuple[str, tuple[Block, ...]]:
+    """The words of a document, and its structure; raises ConversionError."""
+    content = readable(document.content).removeprefix("\ufeff")
+    if whole := _FENCED_WHOLE.fullmatch(content):  # the model wrapped its whole answer as if it were code
+        content = whole[2]
+    if len(content) > MAX_HTML:
+        raise ConversionError("too_large")
+    try:
+        return _read_html(content) if _is_html(content, document.content_type) else _read_markdown(content)
+    except RecursionError:  # the limits leave room, but not beneath a caller's own deep stack
+        raise ConversionError("too_deep") from None
+
+
+def _read_html(content: str) -> tuple[str, tuple[Block, ...]]:
+    page = HtmlSource(content, limit=MAX_TEXT)
+    return page.words, structure_of(page.markdown(), dictated=False)
+
+
+def _read_markdown(content: str) -> tuple[str, tuple[Block, ...]]:
+    if len(content) > MAX_TEXT:
+        raise ConversionError("too_large")
+    blocks = structure_of(content, dictated=True)
+    words = blocks_text(blocks)
+    if not carries(words, source_words(unicodedata.normalize("NFC", content))):
+        raise ConversionError("words_lost")
+    return words, blocks
+
+
+def _is_html(content: str, content_type: str | None) -> bool:
+    """Which of the two formats it is: by its content, as the label may be missing or wrong.
+
+    A few tags within Markdown do not make it HTML: as HTML its lines would run together, as Markdown its tags are
+    merely read as text.
+    """
+    label = (content_type or "").upper()
+    if label == "HTML":
+        return _ANY_TAG.search(content) is not None
+    if _STARTS_WITH_BLOCK.match(content):
+        return True
+    ends = _BLOCK_END.search(content) or (_INLINE_END.search(content) if not label else None)
+    return ends is not None and not _MARKDOWN_BLOCK.search(content)

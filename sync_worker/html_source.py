@@ -1,0 +1,245 @@
+"""HTML cleaned and written as Markdown, so that both formats take one path into a note.
+
+Owns what is kept of a web page (its words, its blocks, bold, italics, links) and the words to check the result
+against. Refuses scripts, styles and every attribute but a few; never fetches anything.
+"""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+
+import nh3
+from bs4 import BeautifulSoup, Tag
+from markdownify import MarkdownConverter
+
+from sync_worker.errors import ConversionError
+from sync_worker.html_repair import mend
+from sync_worker.markdown_source import ADDRESS, LINE_END, MARKS, MAX_DEPTH
+from sync_worker.structure import address_beside
+from sync_worker.words import BLOCK_TAGS, carries, fold, readable
+
+MAX_OPEN_TAGS = 256
+"""Tags open at once before cleaning. The cleaner's time grows with the square of the depth: 100 000 take 48 s."""
+
+MAX_TAGS = 20_000
+"""Tags, opening and closing, after cleaning: a close page has some hundred. Mending a tree slows with its width."""
+
+_INLINE_TAGS = frozenset(
+    ["a", "b", "br", "del", "em", "i", "img", "input", "ins", "q", "s", "strike", "strong", "sup", "u"]
+)
+_NO_WORDS = {"script", "style", "template", "title"}
+_ATTRIBUTES = {
+    "a": {"href"},
+    "img": {"alt"},
+    "input": {"type", "checked", "value"},
+    "li": {"value"},
+    "ol": {"start"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan"},
+}
+_SCHEMES = {"http", "https", "mailto", "tel"}
+_VOID_TAGS = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
+)
+_IMPLIED_ENDS = frozenset(
+    ["p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "colgroup"]
+)
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+# A parser repeats unclosed formatting tags in every paragraph, but at most three that are alike.
+_FORMATTING = re.compile(r"<(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)\s[^<>]*>", re.IGNORECASE)
+_BLOCKS = sorted(BLOCK_TAGS)
+_NAMED_PICTURE = re.compile(r'<img alt="([^"]+)">')
+# On the cleaned text, where tags are spelt one way, this takes a hundredth of the time that changing a tree takes.
+_SPOKEN = (
+    (re.compile(r'<img(?: alt="")?>'), "[image]"),
+    (re.compile(r"<(del|s|strike)>(\s*)</\1>"), r"\2"),
+    (re.compile(r"</?(?:del|s|strike)>"), "~~"),
+    (re.compile(r"<q>"), "“"),
+    (re.compile(r"</q>"), "”"),
+    # Ten to the third must not read 103; the letters of 1st may stand as they are.
+    (re.compile(r"<sup>(?=(?:<[a-z]+>|\s)*[+\-−]?\d)"), "^"),
+    (re.compile(r"</?sup>"), ""),
+)
+_UNSEEN = re.compile(
+    r"<!--.*?-->|<!doctype[^>]*>|<(script|style|template|title)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE
+)
+_WHOLE_TAG = re.compile(r"""</?([a-zA-Z][\w:-]*)(?:"[^"]*"|'[^']*'|[^<>"'])*>""")
+_CLOSED = re.compile(r"</([a-zA-Z][\w:-]*)\s*>")
+_TAG_NAMES = (
+    BLOCK_TAGS
+    | _INLINE_TAGS
+    | _VOID_TAGS
+    | frozenset(
+        ["abbr", "big", "body", "button", "cite", "code", "colgroup", "font", "head", "html", "kbd", "label", "math"]
+    )
+    | frozenset(["mark", "nobr", "samp", "select", "small", "span", "sub", "svg", "textarea", "time", "tt", "var"])
+)
+_WHITE_SPACE = re.compile(r"[ \t\n\r\f]+")
+
+
+class HtmlSource:
+    """A document's HTML: `words` as a reader sees them, and the `markdown` that says the same.
+
+    Raises ConversionError: "too_deep" where tags nest deeper than MAX_DEPTH, "too_large" where more than `limit`
+    characters remain after cleaning, "words_lost" where cleaning took text for a tag ("<baseline today").
+    """
+
+    def __init__(self, html: str, *, limit: int) -> None:
+        _refuse_many_open_tags(html, limit=MAX_OPEN_TAGS, implied=_IMPLIED_ENDS | _VOID_TAGS)
+        cleaned = _clean(html)
+        if len(cleaned) > limit:
+            raise ConversionError("too_large")
+        self._soup = _parse(cleaned)
+        _speak(self._soup)
+        self.words = fold("".join(_reading(self._soup)))
+        if not carries(self.words, _source_words(html)):
+            raise ConversionError("words_lost")
+
+    def markdown(self) -> str:
+        """The document as Markdown, for `structure_of(..., dictated=False)`. To be asked for once: mends the tree."""
+        mend(self._soup)
+        return str(_Converter(bullets="-", heading_style="atx").convert_soup(self._soup))
+
+
+def _source_words(html: str) -> list[str]:
+    """Runs of letters and digits that a reader must see, found without parsing.
+
+    A tag is what has the name of one, or a name that is closed somewhere, or is a word processor's ("o:p").
+    """
+    text = _UNSEEN.sub(" ", html)
+    names = _TAG_NAMES | {name.lower() for name in _CLOSED.findall(text)}
+
+    def seen(tag: re.Match[str]) -> str:
+        name = tag[1].lower()
+        return "\n" if name in names or ":" in name or "-" in name else tag[0]
+
+    return re.findall(r"[^\W_]+", fold(unescape(_WHOLE_TAG.sub(seen, text))))
+
+
+# ---------------------------------------------------------------- limits and cleaning
+
+
+def _refuse_many_open_tags(html: str, *, limit: int, implied: frozenset[str]) -> None:
+    still_open: dict[str, int] = {}
+    depth = 0
+    for closing, name in _TAG.findall(html):
+        tag = name.lower()
+        if tag in implied:
+            continue
+        step = 1 if not closing else -1 if still_open.get(tag) else 0
+        still_open[tag] = still_open.get(tag, 0) + step
+        depth += step
+        if depth > limit:
+            raise ConversionError("too_deep")
+
+
+def _clean(html: str) -> str:
+    cleaned = nh3.clean(
+        _FORMATTING.sub(r"<\1>", html),
+        tags={*BLOCK_TAGS, *_INLINE_TAGS},
+        clean_content_tags=_NO_WORDS,
+        attributes=_ATTRIBUTES,
+        url_schemes=_SCHEMES,
+        link_rel=None,
+    )
+    spoken = readable(cleaned).replace("<br>", LINE_END)  # readable first: entities bring control characters
+    spoken = _NAMED_PICTURE.sub(lambda picture: f"[image: {picture[1].replace('<', '&lt;')}]", spoken)
+    for tags, words in _SPOKEN:
+        spoken = tags.sub(words, spoken)
+    return spoken
+
+
+def _parse(cleaned: str) -> BeautifulSoup:
+    _refuse_many_open_tags(cleaned, limit=MAX_DEPTH, implied=_VOID_TAGS)
+    if cleaned.count("<") > MAX_TAGS:
+        raise ConversionError("too_large")
+    return BeautifulSoup(f"<div>{cleaned}</div>", "html.parser")
+
+
+# ---------------------------------------------------------------- what is seen but is no text becomes text
+
+
+def _speak(soup: BeautifulSoup) -> None:
+    """Turn boxes, addresses and laid-out text into words that need no tags."""
+    for pre in soup.find_all("pre"):
+        for text in list(pre.strings):
+            text.replace_with(text.expandtabs(4).replace(" ", "\u00a0").replace("\n", LINE_END))
+        pre.name = "p"
+    for text in list(soup.strings):
+        if (folded := _WHITE_SPACE.sub(" ", text)) != text:
+            text.replace_with(folded)
+    for box in soup.find_all("input"):
+        box.replace_with(_box_words(box))
+    for link in soup.find_all("a"):
+        _mend_address(link)
+    soup.smooth()
+
+
+def _box_words(box: Tag) -> str:
+    if str(box.get("type")).lower() in ("checkbox", "radio"):
+        return "[x] " if box.has_attr("checked") else "[ ] "
+    return f" {box.get('value') or ''} "
+
+
+def _mend_address(link: Tag) -> None:
+    """Write the address so that Markdown can hold it. A link without text shows its address."""
+    href = re.sub(r"[\s<>\\|]", lambda sign: f"%{ord(sign[0]):02X}", str(link.get("href") or "").strip())
+    if not href or href.startswith("#"):
+        link.unwrap()
+        return
+    if not fold(link.get_text()):
+        link.string = href
+    if not ADDRESS.match(href) or link.find(_BLOCKS):
+        beside = address_beside(link.get_text(" "), href)
+        link.append(f" ({beside})" if beside else "")
+        link.unwrap()
+    else:
+        link["href"] = href
+
+
+def _reading(tag: Tag) -> Iterator[str]:
+    """The text in reading order, with a space wherever a line or block ends."""
+    for child in tag.children:
+        if isinstance(child, Tag):
+            apart = " " if child.name in BLOCK_TAGS else ""
+            yield apart
+            yield from _reading(child)
+            if child.name == "a":
+                beside = address_beside(child.get_text(), str(child["href"]))
+                yield f" ({beside})" if beside else ""
+            yield apart
+        else:
+            yield str(child).replace(LINE_END, " ")
+
+
+# ---------------------------------------------------------------- writing Markdown
+
+
+class _Converter(MarkdownConverter):
+    """markdownify, with the marks of markdown_source.py and without its open faults in lists."""
+
+    def escape(self, text: str, parent_tags: set[str]) -> str:
+        """Every sign of ASCII is escaped: then no word of the text can be read as Markdown."""
+        return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+    def convert_b(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        return text.join(MARKS["bold"])
+
+    def convert_i(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        return text.join(MARKS["italic"])
+
+    def convert_u(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        return text.join(MARKS["underline"])
+
+    convert_strong = convert_b
+    convert_em = convert_i
+    convert_ins = convert_u
+
+    def convert_a(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        return f"[{text}](<{str(el['href']).replace('&', '&amp;')}>)"
+
+    def convert_li(self, el: Tag, text: str, parent_tags: set[str]) -> str:
+        first, *rest = text.strip().split("\n")
+        label = f"{el['value']}. " if el.has_attr("value") else "- "
+        lines = [label + first, *(" " * len(label) + line if line else "" for line in rest)]
+        return "\n".join(lines) + "\n" if text.strip() else "\n"

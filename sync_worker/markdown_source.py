@@ -1,0 +1,338 @@
+"""Markdown read into the structure of a document, by CommonMark's rules with tables.
+
+Owns the few places where those rules would swallow what a clinician wrote ("> 90 degrees", "3*10, squats 3*10") and
+the limits that keep a strange document from taking for ever. Refuses to let raw HTML through: a "<" is text.
+
+Two kinds come here. `dictated=True` is a document's own Markdown; `dictated=False` is what html_source.py wrote, which
+escapes every sign and marks bold, italics and line ends with characters of its own.
+"""
+
+import re
+from collections.abc import Iterator
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock, blockquote, lheading, list_block
+from markdown_it.rules_block.table import escapedSplit
+from markdown_it.rules_core import StateCore
+from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
+
+from sync_worker.errors import ConversionError
+from sync_worker.structure import (
+    Block,
+    Cell,
+    Code,
+    Heading,
+    Item,
+    Line,
+    Listing,
+    Paragraph,
+    Quote,
+    Rule,
+    Span,
+    Table,
+    address_beside,
+    lines_text,
+)
+
+MAX_DEPTH = 64
+"""Blocks within blocks. A nested list takes two; nobody reads twenty levels, and Python's stack ends near 200."""
+
+MAX_BRACKETS = 2_000
+"""Opening brackets in a document: each may cost a millisecond of search for a link's end."""
+
+MAX_LINES = 20_000
+MAX_TOKENS = 60_000
+"""Lines, and what the parser makes of them before it reads within lines: some 3 and 10 seconds' work at the most."""
+
+MARKS = {
+    "bold": ("\ufdd0", "\ufdd1"),
+    "italic": ("\ufdd2", "\ufdd3"),
+    "underline": ("\ufdd4", "\ufdd5"),
+}
+"""How html_source.py writes the begin and end of a mark: "**" beside punctuation would not be read as bold."""
+
+LINE_END = "\ufdd6"
+"""How html_source.py writes a line break, which a heading and a table cell cannot hold in Markdown."""
+
+ADDRESS = re.compile(r"(?:https?://|mailto:|tel:)\S", re.IGNORECASE)
+"""Addresses that may be links; all others are only words."""
+
+_SIGNS = re.compile("([\ufdd0-\ufdd6])")
+_BREAK_TAG = re.compile(r"<br\s{0,9}/?>", re.IGNORECASE)
+_BRACKET = re.compile(r"(?<!\\)\[")
+_THRESHOLD = re.compile(r">[ \t]?=?[ \t]?[.\d]")
+_UNDERLINE = re.compile(r"\s*(?:=+|-+)\s*")
+
+
+def structure_of(markdown: str, *, dictated: bool) -> tuple[Block, ...]:
+    """The blocks of a Markdown text (https://spec.commonmark.org/0.31.2/, tables as in GitHub's).
+
+    Raises ConversionError: "too_deep" past MAX_DEPTH, "too_large" past MAX_LINES, MAX_TOKENS or MAX_BRACKETS.
+    """
+    if markdown.count("\n") > MAX_LINES:
+        raise ConversionError("too_large")
+    return _Reader(_parser(dictated=dictated), markdown, dictated=dictated).blocks()
+
+
+def source_words(markdown: str) -> list[str]:
+    """Runs of letters and digits that the structure must show, found without parsing.
+
+    Leaves out what a parser may rightly change: list numbers, entities, addresses, names of pictures' files.
+    """
+    text = re.sub(r"(?<=\])\([^)\n]*\)|&#?\w{1,32};|<br\s{0,9}/?>", " ", markdown, flags=re.IGNORECASE)
+    text = re.sub(r"^(?:[\s>*+-]|\d{1,9}[.)](?=\s|$))+", "", text, flags=re.MULTILINE)
+    return re.findall(r"[^\W_]+", text)
+
+
+# ---------------------------------------------------------------- the parser
+
+
+class _Markdown(MarkdownIt):
+    """Addresses stay as they were written; which of them may be links is decided where lines are read."""
+
+    def validateLink(self, url: str) -> bool:
+        return True
+
+    def normalizeLink(self, url: str) -> str:
+        return url
+
+    def normalizeLinkText(self, link: str) -> str:
+        return link
+
+
+def _parser(*, dictated: bool) -> MarkdownIt:
+    # Past maxNesting markdown-it drops the rest of a block without a word; _refuse_extremes looks below it.
+    parser = _Markdown("commonmark", {"html": False, "maxNesting": MAX_DEPTH + 8}).enable("table")
+    # "[Note]: stable" is a sentence, not the definition of a link, and indented lines are not code.
+    parser.disable(["code", "reference"])
+    parser.core.ruler.before("inline", "extremes", _refuse_extremes)
+    if dictated:
+        parser.block.ruler.at("blockquote", _quote, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+        parser.block.ruler.at("list", _list, {"alt": ["paragraph", "reference", "blockquote"]})
+        parser.block.ruler.at("lheading", _underlined_heading)
+        parser.inline.ruler.before("emphasis", "times", _times)
+    return parser
+
+
+def _refuse_extremes(state: StateCore) -> None:
+    if any(token.level > MAX_DEPTH for token in state.tokens):
+        raise ConversionError("too_deep")
+    if len(state.tokens) > MAX_TOKENS or len(_BRACKET.findall(state.src)) > MAX_BRACKETS:
+        raise ConversionError("too_large")
+
+
+def _quote(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A quotation, but not "> 90 degrees" or ">=140": a threshold at the start of a line is no quotation."""
+    if _THRESHOLD.match(state.src, state.bMarks[start] + state.tShift[start]):
+        return False
+    return blockquote(state, start, end, silent)
+
+
+def _list(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A list, but not of "+ 2 reflexes" or "+ SLR": a plus says positive."""
+    position = state.bMarks[start] + state.tShift[start]
+    return not state.src.startswith("+", position) and list_block(state, start, end, silent)
+
+
+def _underlined_heading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A heading with a line under it, but not a sentence or several lines of text that a rule follows."""
+    if start + 1 >= end:
+        return False
+    title, under = (state.src[state.bMarks[n] : state.eMarks[n]] for n in (start, start + 1))
+    if not _UNDERLINE.fullmatch(under) or title.rstrip().endswith((".", "!", "?", ";", ",")):
+        return False
+    return lheading(state, start, end, silent)
+
+
+def _times(state: StateInline, silent: bool) -> bool:
+    """A star with letters or digits on both sides multiplies ("3*10"); as emphasis it would vanish."""
+    around = state.src[max(state.pos - 1, 0) : state.pos + 2]
+    if len(around) < 3 or around[1] != "*" or not (around[0].isalnum() and around[2].isalnum()):
+        return False
+    if not silent:
+        state.pending += "*"
+    state.pos += 1
+    return True
+
+
+# ---------------------------------------------------------------- from tokens to blocks
+
+
+class _Reader:
+    """Walks the parser's flat list of tokens once."""
+
+    def __init__(self, parser: MarkdownIt, markdown: str, *, dictated: bool) -> None:
+        self._parser = parser
+        self._source = markdown.split("\n")
+        self._dictated = dictated
+        self._tokens: Iterator[Token] = iter(parser.parse(markdown))
+
+    def blocks(self, closing: str = "") -> tuple[Block, ...]:
+        found = []
+        for token in self._tokens:
+            if token.type == closing:
+                break
+            block = self._block(token)
+            if block is not None:
+                found.append(block)
+        return tuple(found)
+
+    def _block(self, token: Token) -> Block | None:
+        match token.type:
+            case "heading_open":
+                return Heading(int(token.tag[1]), self._lines(next(self._tokens)))
+            case "paragraph_open":
+                lines = self._lines(next(self._tokens))
+                return Paragraph(lines) if lines else None
+            case "bullet_list_open" | "ordered_list_open":
+                return self._listing(token.type.replace("open", "close"))
+            case "blockquote_open":
+                return Quote(self.blocks("blockquote_close"))
+            case "table_open":
+                return self._table()
+            case "fence" | "code_block":
+                info = (token.info.strip(),) if token.info.strip() else ()
+                return Code((*info, *token.content.rstrip("\n").split("\n")))
+            case "hr":
+                return Rule()
+        return None  # the closing half of a heading or paragraph
+
+    def _listing(self, closing: str) -> Listing:
+        items: list[Item] = []
+        number = -1
+        for token in self._tokens:
+            if token.type == closing:
+                break
+            label = ""
+            if token.info:
+                # Heidi's models write 1. 1. 1. for 1. 2. 3., but a list may well skip a number on purpose.
+                number = max(int(token.info), number + 1) if self._dictated else int(token.info)
+                label = f"{number}{token.markup}"
+            items.append(Item(label, self.blocks("list_item_close")))
+        return Listing(tuple(items))
+
+    def _table(self) -> Table:
+        rows: list[tuple[Cell, ...]] = []
+        cells: list[Cell] = []
+        for token in self._tokens:
+            match token.type:
+                case "table_close":
+                    break
+                case "tr_open":
+                    surplus = self._surplus(token, width=len(rows[0])) if rows else []
+                    cells = []
+                case "inline":
+                    cells.append(Cell(self._lines(token)))
+                case "tr_close":
+                    rows.append((*cells, *surplus))
+        return Table(rows[0], tuple(rows[1:]))
+
+    def _surplus(self, row: Token, *, width: int) -> list[Cell]:
+        """The cells of a row beyond its table's width, which the parser drops."""
+        if row.map is None:
+            return []
+        line = re.sub(r"^(?:[\s>]|[*-]\s|\d{1,9}[.)]\s)*\|?", "", self._source[row.map[0]]).rstrip()
+        texts = escapedSplit(line.removesuffix("|") if not line.endswith("\\|") else line)
+        return [Cell(self._lines(token)) for text in texts[width:] for token in self._parser.parseInline(text.strip())]
+
+    def _lines(self, inline: Token) -> tuple[Line, ...]:
+        return _Lines(dictated=self._dictated).read(inline.children or [])
+
+
+class _Lines:
+    """The lines of one paragraph, heading or cell."""
+
+    def __init__(self, *, dictated: bool) -> None:
+        self._dictated = dictated
+        self._depth = dict.fromkeys(MARKS, 0)
+        self._href = self._link_text = self._link_title = ""
+        self._brackets = False
+        self._lines: list[list[Span]] = [[]]
+
+    def read(self, tokens: list[Token]) -> tuple[Line, ...]:
+        for token in tokens:
+            self._read(token)
+        return _trimmed([tuple(line) for line in self._lines])
+
+    def _read(self, token: Token) -> None:
+        match token.type:
+            case "softbreak" | "hardbreak":
+                self._lines.append([])
+            case "strong_open" | "strong_close":
+                self._depth["bold"] += token.nesting
+            case "em_open" | "em_close":
+                self._depth["italic"] += token.nesting
+            case "link_open":
+                self._open_link(token)
+            case "link_close":
+                self._close_link()
+            case "image":
+                self._text(f"[image: {name}]" if (name := _picture_name(token)) else "[image]")
+            case "text" if self._dictated:
+                self._text_with_breaks(token.content)
+            case "text":
+                self._text_with_signs(token.content)
+            case _:
+                self._text(token.content)
+
+    def _open_link(self, token: Token) -> None:
+        self._href, self._link_text = str(token.attrs.get("href", "")), ""
+        self._link_title = str(token.attrs.get("title", ""))
+        # "<BP:140>" has the shape of an address in angle brackets; its brackets are signs, and stay.
+        self._brackets = token.markup == "autolink" and not self._is_link
+        if self._brackets:
+            self._text("<")
+
+    def _close_link(self) -> None:
+        if self._brackets:
+            self._text(">")
+        beside = "" if self._brackets else address_beside(self._link_text, self._href)
+        notes = ", ".join(filter(None, [beside, self._link_title]))
+        self._href = ""
+        if notes:
+            self._text(f" ({notes})")
+
+    @property
+    def _is_link(self) -> bool:
+        return ADDRESS.match(self._href) is not None
+
+    def _text_with_breaks(self, text: str) -> None:
+        """Text in which "<br>", the only way to a second line in a Markdown table, ends a line."""
+        first, *rest = _BREAK_TAG.split(text)
+        self._text(first)
+        for part in rest:
+            self._lines.append([])
+            self._text(part)
+
+    def _text_with_signs(self, text: str) -> None:
+        turns = {sign: (mark, step) for mark, signs in MARKS.items() for sign, step in zip(signs, (1, -1), strict=True)}
+        for part in _SIGNS.split(text):
+            if part == LINE_END:
+                self._lines.append([])
+            elif part in turns:
+                mark, step = turns[part]
+                self._depth[mark] += step
+            else:
+                self._text(part)
+
+    def _text(self, text: str) -> None:
+        if not text:
+            return
+        self._link_text += text
+        marks = {mark: depth > 0 for mark, depth in self._depth.items()}
+        self._lines[-1].append(Span(text, **marks, href=self._href if self._is_link else ""))
+
+
+def _picture_name(image: Token) -> str:
+    return lines_text(_Lines(dictated=True).read(image.children or []))
+
+
+def _trimmed(lines: list[Line]) -> tuple[Line, ...]:
+    """Without blank lines at either end, and with at most one together."""
+    kept: list[Line] = []
+    for line in lines:
+        blank = not lines_text((line,))
+        if not blank or (kept and kept[-1]):
+            kept.append(() if blank else line)
+    return tuple(kept[:-1] if kept and not kept[-1] else kept)

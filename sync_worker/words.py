@@ -1,0 +1,157 @@
+"""Words: what is compared when two texts should say the same.
+
+Owns how text is cleaned of what no reader sees, how white space is folded, and how a note's stored HTML is read back
+as words. Refuses to judge meaning: capitals, punctuation and order count, layout does not.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any
+
+from sync_worker.model import NoteContent
+
+BLOCK_TAGS = frozenset(
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "legend",
+        "li",
+        "main",
+        "nav",
+        "ol",
+        "optgroup",
+        "option",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "td",
+        "tfoot",
+        "th",
+        "thead",
+        "tr",
+        "ul",
+    ]
+)
+"""Tags that end a line: the words on either side of one are two words. `br` does too, but holds nothing."""
+
+_SPACES = re.compile(r"[\s\u180e\u200b-\u200d\u2060\ufeff]+")
+# U+FDD0..U+FDEF are set aside by Unicode for a program's own use; html_source.py marks bold and line ends with them.
+_UNREADABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+_LINE_ENDS = re.compile(r"\r\n?|[\x85\u2028\u2029]")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+
+
+def readable(text: str) -> str:
+    """The text without control characters and noncharacters, with "\\n" as its only line end.
+
+    Half of a surrogate pair, which JSON can carry and UTF-8 cannot, becomes the replacement character.
+    """
+    text = _SURROGATES.sub("\ufffd", text)
+    text = _LINE_ENDS.sub("\n", text.replace("\x0b", "\n").replace("\x0c", "\n"))
+    return _UNREADABLE.sub("", text)
+
+
+def fold(text: str) -> str:
+    """The text in NFC, every run of white space (no-break and zero-width ones too) as one space."""
+    return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
+
+
+def canonical_text(content: Mapping[str, Any] | NoteContent | None) -> str:
+    """The words of a note's content, in order: the names of its questions and their answers.
+
+    Takes what we mean to send and what Cliniko returns, and gives the same text for both, although Cliniko
+    normalises entities and drops attributes, line ends and tags that it does not permit (its "Treatment notes" page).
+    None has no words.
+    """
+    if content is None:
+        return ""
+    stored = content.as_json() if isinstance(content, NoteContent) else content
+    return fold(
+        " ".join(
+            part
+            for section in _dicts(stored.get("sections"))
+            for question in _dicts(section.get("questions"))
+            for part in (unescape(str(question.get("name") or "")), *_answers(question))
+        )
+    )
+
+
+def _dicts(value: object) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def _answers(question: Mapping[str, Any]) -> list[str]:
+    """What was answered: a text, or the values of the boxes that are ticked."""
+    answer = str(question.get("answer") or "")
+    said = [unescape(answer) if question.get("type") == "text" else html_words(answer)]
+    other = question.get("other")
+    boxes = [*_dicts(question.get("answers")), *([other] if isinstance(other, Mapping) else [])]
+    return said + [unescape(str(box.get("value") or "")) for box in boxes if box.get("selected")]
+
+
+def html_words(html: str) -> str:
+    """The words of an HTML answer; tags that end a line count as white space, the others as nothing."""
+    reader = _Words()
+    reader.feed(html)
+    reader.close()
+    return fold("".join(reader.parts))
+
+
+class _Words(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        if tag == "br" or tag in BLOCK_TAGS:
+            self.parts.append(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in BLOCK_TAGS:
+            self.parts.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+
+def carries(text: str, words: Sequence[str]) -> bool:
+    """Whether all `words` stand in `text`, in this order; text may say more, and may break a word over two lines.
+
+    The earliest fit of each word leaves the most room for the rest, so one pass decides.
+    """
+    haystack = "".join(fold(text).split())
+    position = 0
+    for word in words:
+        found = haystack.find(word, position)
+        if found < 0:
+            return False
+        position = found + len(word)
+    return True
