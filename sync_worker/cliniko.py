@@ -293,9 +293,11 @@ def _note(row: Mapping[str, Any]) -> StoredNote | None:
 def _linked_id(link: Any) -> str | None:
     """The id at the end of a link object; the link itself is never called."""
     address = _mapping(_mapping(link).get("links")).get("self")
-    if not isinstance(address, str):
+    try:
+        path = urlsplit(address).path if isinstance(address, str) else ""
+    except ValueError:
         return None
-    return urlsplit(address).path.rstrip("/").rpartition("/")[2] or None
+    return path.rstrip("/").rpartition("/")[2] or None
 
 
 def _id(row: Mapping[str, Any]) -> str | None:

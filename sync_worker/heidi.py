@@ -4,9 +4,10 @@ Parses JSON here and hands out `model` values. Where public sources disagree on 
 Heidi's reference pages "Authentication", "Sessions" and "Documents" show one sample each, and list no status codes.
 """
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import count
 from typing import Any
@@ -20,6 +21,8 @@ from sync_worker.model import Document, Hint, ListedSession, PatientProfile, Ses
 PAGE_SIZE = 100
 LINK_PAGE = "https://scribe.heidihealth.com/integration/widget/auth"
 PRODUCT_NAME = "sync-worker"
+TOKEN = re.compile(r"[!-~]+")
+"""What can stand in a header; anything else would end as an exception that quotes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class SessionPage:
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    value: str
+    value: str = field(repr=False)
     fresh_until: float  # monotonic
 
 
@@ -74,7 +77,10 @@ class HeidiClient:
         answer = self._get("linked_account", "users/linked-account/access")
         if answer.status >= 400:
             return False
-        return bool(_object(self._json("linked_account", answer)).get("is_linked"))
+        linked = _object(self._json("linked_account", answer)).get("is_linked")
+        if not isinstance(linked, bool):
+            raise self._invalid("linked_account")
+        return linked
 
     def is_known_linked(self) -> bool:
         """Whether the account was seen to be linked with the token in use."""
@@ -152,9 +158,11 @@ class HeidiClient:
     # ------------------------------------------------------------ requests
 
     def _get(self, operation: str, path: str, params: list[tuple[str, str]] | None = None) -> Answer:
+        self.sign_in()  # before the read, whose tries would multiply those of the sign-in
         answer = self._http.read(operation, path, params or [], headers=self._headers)
         if answer.status == 401:
             self._token = None  # expired early, or revoked: one new one, then the answer stands
+            self.sign_in()
             answer = self._http.read(operation, path, params or [], headers=self._headers)
         return answer
 
@@ -178,7 +186,7 @@ class HeidiClient:
             raise Rejected("heidi", operation, status=answer.status, hint="Heidi refused the clinician's sign-in.")
         body = _object(self._json(operation, answer))
         token, expires = _text(body.get("token")), _stamp(body.get("expiration_time"))
-        if token is None or expires is None:
+        if token is None or expires is None or not TOKEN.fullmatch(token):
             raise self._invalid(operation)
         # measured against Heidi's own clock, so that a wrong clock here neither wastes nor overstays a token
         lifetime = (expires - (answer.date or self._clock.now())).total_seconds()
@@ -303,10 +311,10 @@ def _date(value: Any) -> date | None:
 
 def _stamp(value: Any) -> datetime | None:
     """A time as Heidi writes it. Naive stamps are UTC: read as Hobart's they would be half a day off."""
+    if not isinstance(value, str):
+        return None
     try:
-        stamp = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        stamp = datetime.fromisoformat(value)
+        return stamp.astimezone(UTC) if stamp.tzinfo else stamp.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    if stamp is None:
-        return None
-    return stamp.astimezone(UTC) if stamp.tzinfo else stamp.replace(tzinfo=UTC)

@@ -5,13 +5,15 @@ holds an address, a header or a body: a patient search carries a name in its add
 """
 
 import json
+import math
 import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -39,8 +41,8 @@ class Answer:
     """A whole HTTP answer."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
     @property
     def is_json(self) -> bool:
@@ -57,9 +59,9 @@ class Answer:
         """The service's own clock, if it told it."""
         try:
             stamp = parsedate_to_datetime(self.headers["date"])
-        except (KeyError, TypeError, ValueError):
+            return stamp.astimezone(UTC) if stamp.tzinfo else stamp.replace(tzinfo=UTC)
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
-        return stamp.astimezone(UTC) if stamp.tzinfo else stamp.replace(tzinfo=UTC)
 
     def json(self) -> Any:
         """The body as JSON. Raises ValueError for anything else, an absurdly deep or long-numbered body included."""
@@ -175,11 +177,14 @@ class HttpClient:
         if reset is not None:
             there = answer.date or self._clock.now()
             return min(max(reset - there.timestamp(), 0.0) + 1.0, LONGEST_BLOCK_SECONDS)
-        return min(_number(answer.headers.get("retry-after")) or 60.0, LONGEST_BLOCK_SECONDS)
+        return min(max(_number(answer.headers.get("retry-after")) or 60.0, 0.0), LONGEST_BLOCK_SECONDS)
 
     def is_ours(self, url: str) -> bool:
         """Whether an address that the service gave us is on the very host that we talk to."""
-        there, here = urlsplit(url), urlsplit(self.base_url)
+        try:
+            there, here = urlsplit(url), urlsplit(self.base_url)
+        except ValueError:
+            return False
         return (there.scheme, there.netloc.lower()) == (here.scheme, here.netloc.lower())
 
     def _raise_for_status(self, operation: str, answer: Answer) -> None:
@@ -223,10 +228,11 @@ class HttpClient:
                 answer = Answer(response.status_code, dict(response.headers), self._body(operation, response))
         except NOT_SENT:
             raise NotConnected(self.service, operation) from None
-        except httpx.DecodingError:
-            raise Unavailable(self.service, operation) from None
         except httpx.HTTPError:
             raise Unavailable(self.service, operation) from None
+        except httpx.InvalidURL:
+            hint = f"{self.service} gave an address that is none."
+            raise InvalidResponse(self.service, operation, hint=hint) from None
         finally:
             _deadline.at = None
         self.server_date = answer.date or self.server_date
@@ -266,7 +272,9 @@ def _client(
     )
 
 
+@cache
 def _tls() -> ssl.SSLContext:
+    """One for all clients, since reading the certificates takes longer than a request."""
     context = httpx.create_ssl_context(trust_env=False)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
@@ -278,9 +286,10 @@ def _with_type(headers: Mapping[str, str], body: bytes | None) -> dict[str, str]
 
 def _number(text: str | None) -> float | None:
     try:
-        return float(text) if text else None
+        number = float(text) if text else None
     except ValueError:
         return None
+    return number if number is not None and math.isfinite(number) else None
 
 
 # ---------------------------------------------------------------- a total deadline for one request

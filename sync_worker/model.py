@@ -129,11 +129,6 @@ class Document:
     """"MARKDOWN", "HTML", or None where Heidi's list leaves it out."""
     template_id: str | None = None
 
-    @property
-    def is_blank(self) -> bool:
-        """Whether there is nothing in it yet: generation is partly asynchronous."""
-        return not self.content.strip()
-
 
 # ---------------------------------------------------------------- what Cliniko knows
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, func, insert, select, update
 
+from sync_worker.errors import LeaseLost
 from sync_worker.ledger.moves import WORKER, apply_settlement, is_paused, move, require_lease
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AttemptRow, EntryRow
@@ -25,15 +26,15 @@ class Attempts:
         """Commit 1: start an attempt. None if posting is paused or the entry is not pending any more.
 
         Everything that forbids a request is asked in this one transaction: the pause, the status, the lease's epoch,
-        and that the entry has no note yet.
+        that the entry is this clinician's, and that it has no note yet.
         """
         with writing(self.engine) as db:
             require_lease(db, lease)
             if is_paused(db, lease.clinician_id):
                 return None
-            unfiled = EntryRow.note_id.is_(None)
+            where = (EntryRow.note_id.is_(None), EntryRow.clinician_id == lease.clinician_id)
             values: dict[str, Any] = {"patient_id": patient_id, "evidence": None}
-            if not move(db, entry.entry_id, Status.PENDING, Status.POSTING, unfiled, at=now, actor=WORKER, **values):
+            if not move(db, entry.entry_id, Status.PENDING, Status.POSTING, *where, at=now, actor=WORKER, **values):
                 return None
             query = select(func.max(AttemptRow.number)).where(AttemptRow.entry_id == entry.entry_id)
             number = (db.execute(query).scalar() or 0) + 1
@@ -55,16 +56,21 @@ class Attempts:
     def settle(
         self, lease: Lease, attempt: Attempt, settlement: Settlement, *, now: datetime, due_at: datetime
     ) -> None:
-        """Commit 2: record how an attempt ended. `due_at` is when the entry wants attention next."""
+        """Commit 2: record how an attempt ended. `due_at` is when the entry wants attention next.
+
+        Raises `LeaseLost` if the attempt has ended already: its entry is then another attempt's business.
+        """
         with writing(self.engine) as db:
             require_lease(db, lease)
-            db.execute(
+            ended = db.execute(
                 update(AttemptRow)
                 .where(AttemptRow.id == attempt.attempt_id, AttemptRow.ended_at.is_(None))
                 .values(
                     ended_at=now, outcome=settlement.outcome, code=settlement.code or None, note_id=settlement.note_id
                 )
             )
+            if ended.rowcount != 1:
+                raise LeaseLost
             apply_settlement(db, attempt.entry_id, Status.POSTING, settlement, now=now, due_at=due_at)
 
     def doubt_abandoned(self, lease: Lease, *, now: datetime, looks: LookTimes) -> int:
@@ -86,7 +92,7 @@ class Attempts:
             self.settle(lease, attempt, settlement, now=now, due_at=due_at)
         return len(abandoned)
 
-    def doubtful_attempt(self, entry: Entry) -> tuple[Attempt, int]:
+    def doubtful(self, entry: Entry) -> tuple[Attempt, int]:
         """The attempt that put an entry in doubt, and how many of its attempts ended in doubt."""
         where = (AttemptRow.entry_id == entry.entry_id, AttemptRow.outcome == "in_doubt")
         query = select(*AttemptRow.__table__.columns).where(*where).order_by(AttemptRow.number)
@@ -104,7 +110,10 @@ class Attempts:
         now: datetime,
         due_at: datetime,
     ) -> None:
-        """Count a complete look, and end the doubt if it did. `due_at`: the next look, or when to deliver."""
+        """Count a complete look, and end the doubt if it did. `due_at`: the next look, or when to deliver.
+
+        Raises `LeaseLost` if a person ended the doubt meanwhile; then nothing is recorded.
+        """
         with writing(self.engine) as db:
             require_lease(db, lease)
             values: dict[str, Any] = {"looks": AttemptRow.looks + 1}
@@ -113,7 +122,8 @@ class Attempts:
             db.execute(update(AttemptRow).where(AttemptRow.id == attempt.attempt_id).values(values))
             if settlement is None:
                 where = (EntryRow.id == entry.entry_id, EntryRow.status == Status.IN_DOUBT)
-                db.execute(update(EntryRow).where(*where).values(due_at=due_at))
+                if db.execute(update(EntryRow).where(*where).values(due_at=due_at)).rowcount != 1:
+                    raise LeaseLost
             else:
                 apply_settlement(db, entry.entry_id, Status.IN_DOUBT, settlement, now=now, due_at=due_at)
 

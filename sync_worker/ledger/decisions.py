@@ -1,6 +1,8 @@
 """People's decisions: recorded on the entry, carried out by the worker's next tick. Nothing here talks to a service.
 
 Each decision is one transaction, conditional on where the entry stands; where somebody was faster, the answer says so.
+Decisions are taken one after another, and none while the worker moves the same entry: SQLite locks the whole ledger
+for that, on Postgres the installation's row and the entry's are locked.
 """
 
 from collections.abc import Iterable
@@ -93,11 +95,11 @@ class Decisions:
     @contextmanager
     def _deciding(self, entry_id: int) -> Any:
         with writing(self._engine) as db:
-            row = db.execute(entries().where(EntryRow.id == entry_id)).one_or_none()
+            _wake(db)  # first, as its row lock lets the next decision wait for this one
+            row = db.execute(entries().where(EntryRow.id == entry_id).with_for_update()).one_or_none()
             if row is None:
                 raise NotPossible(f"There is no entry {entry_id}: `sync-worker review list` shows them.")
             yield db, entry_of(row)
-            _wake(db)
 
     def _move(self, db: Connection, entry: Entry, to: Status, now: datetime, **values: Any) -> None:
         if not move(db, entry.entry_id, entry.status, to, at=now, actor=self._actor, **values):

@@ -9,15 +9,16 @@ import fcntl
 import os
 import socket
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Any, Protocol
 
 from sqlalchemy import Connection, Engine, text
 
+from sync_worker.errors import LedgerUnavailable
 from sync_worker.ledger import Ledger
-from sync_worker.ledger.storage import lock_file, reading, sqlite_path
+from sync_worker.ledger.storage import lock_file, plainly, reading, sqlite_path
 from sync_worker.model import Lease
 
 NAMESPACE = 530_800_815
@@ -25,6 +26,8 @@ NAMESPACE = 530_800_815
 
 
 class _Locks(Protocol):
+    def are_kept(self) -> bool: ...
+
     def try_lock(self, clinician_id: int) -> bool: ...
 
     def close(self) -> None: ...
@@ -42,8 +45,15 @@ class Leases:
         self.holder = f"{socket.gethostname()} process {os.getpid()}"[:128]
 
     def acquire(self, clinician_id: int, now: datetime) -> Lease | None:
-        """This process's lease on a clinician; None while another process holds it."""
+        """This process's lease on a clinician; None while another process holds it.
+
+        A lease without its lock is none: where the locks were lost (Postgres was restarted, somebody removed the lock
+        files), all are taken anew, with new epochs, or found with another process. Raises `LedgerUnavailable`.
+        """
         with self._lock:
+            if self._held and not self._locks.are_kept():
+                self._held.clear()
+                self._locks.close()
             if clinician_id not in self._held:
                 if not self._locks.try_lock(clinician_id):
                     return None
@@ -56,7 +66,7 @@ class Leases:
             self._held.pop(clinician_id, None)
 
     def close(self) -> None:
-        """Let all of them go."""
+        """Let all of them go. Raises nothing: a lock that cannot be let go is gone already."""
         with self._lock:
             self._held.clear()
             self._locks.close()
@@ -64,47 +74,77 @@ class Leases:
 
 class _FileLocks:
     def __init__(self, ledger_path: Path) -> None:
-        self._path = ledger_path
-        self._files = ExitStack()
-        self._locked: set[int] = set()
+        self._ledger_path = ledger_path
+        self._stack = ExitStack()
+        self._files: dict[int, IO[str]] = {}
+
+    def are_kept(self) -> bool:
+        """Whether each locked file is still the one that others would try to lock."""
+        return all(_is_file_at(self._path(clinician_id), file) for clinician_id, file in self._files.items())
 
     def try_lock(self, clinician_id: int) -> bool:
-        if clinician_id in self._locked:
+        if clinician_id in self._files:
             return True
         with ExitStack() as attempt:
-            handle = attempt.enter_context(
-                lock_file(self._path.with_name(f"{self._path.name}.clinician-{clinician_id}.lock"))
-            )
+            file = attempt.enter_context(lock_file(self._path(clinician_id)))
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
-            self._files.push(attempt.pop_all())
-        self._locked.add(clinician_id)
+            self._stack.push(attempt.pop_all())
+        self._files[clinician_id] = file
         return True
 
     def close(self) -> None:
-        self._locked.clear()
-        self._files.close()
+        self._files.clear()
+        self._stack.close()
+
+    def _path(self, clinician_id: int) -> Path:
+        return self._ledger_path.with_name(f"{self._ledger_path.name}.clinician-{clinician_id}.lock")
 
 
 class _AdvisoryLocks:
-    """One connection of its own holds them all; if it breaks, they are gone, and the next look takes them anew."""
+    """One connection of its own holds them all; if it breaks, they are gone."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._stack = ExitStack()
         self._db: Connection | None = None
 
+    def are_kept(self) -> bool:
+        """Whether the connection that holds the locks still lives."""
+        if self._db is None:
+            return False
+        try:
+            self._ask("SELECT 1")
+        except LedgerUnavailable:
+            return False
+        return True
+
     def try_lock(self, clinician_id: int) -> bool:
-        if self._db is None or self._db.closed or self._db.invalidated:
-            self._stack.close()
-            self._db = self._stack.enter_context(reading(self._engine))
-        query = text("SELECT pg_try_advisory_lock(:namespace, :clinician)")
-        return bool(self._db.execute(query, {"namespace": NAMESPACE, "clinician": clinician_id}).scalar())
+        query = "SELECT pg_try_advisory_lock(:namespace, :clinician)"
+        try:
+            return bool(self._ask(query, namespace=NAMESPACE, clinician=clinician_id))
+        except LedgerUnavailable:
+            self.close()  # the next try has a connection of its own again
+            raise
 
     def close(self) -> None:
-        if self._db is not None and not self._db.closed:
-            self._db.execute(text("SELECT pg_advisory_unlock_all()"))
+        if self._db is not None:
+            with suppress(LedgerUnavailable):
+                self._ask("SELECT pg_advisory_unlock_all()")
         self._stack.close()
         self._db = None
+
+    def _ask(self, query: str, **values: int) -> Any:
+        if self._db is None:
+            self._db = self._stack.enter_context(reading(self._engine))
+        with plainly():
+            return self._db.execute(text(query), values).scalar()
+
+
+def _is_file_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False

@@ -116,9 +116,10 @@ def is_paused(db: Connection, clinician_id: int) -> bool:
     return any(db.execute(query).scalar() is not None for query in (everybody, clinician))
 
 
-def insert_once(db: Connection, table: type[Base], values: dict[str, Any]) -> None:
+def insert_once(db: Connection, table: type[Base], values: dict[str, Any]) -> bool:
+    """Insert a row unless there is one already, perhaps since this moment; say whether it was inserted."""
     statement: Any = sqlite_insert(table) if db.dialect.name == "sqlite" else postgres_insert(table)
-    db.execute(statement.values(**values).on_conflict_do_nothing())
+    return bool(db.execute(statement.values(**values).on_conflict_do_nothing()).rowcount == 1)
 
 
 def later(one: datetime | None, other: datetime) -> datetime:

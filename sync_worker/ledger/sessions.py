@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, or_, select, update
+from sqlalchemy import Connection, Engine, or_, select, update
 
 from sync_worker import lifecycle
+from sync_worker.errors import LeaseLost
 from sync_worker.ledger.clinicians import clinician_of, clinician_rows, move_stamps
 from sync_worker.ledger.moves import WORKER, entries, entry_of, insert_once, later, move, require_lease, write_history
 from sync_worker.ledger.storage import reading, writing
@@ -25,6 +26,8 @@ from sync_worker.model import (
 )
 
 NOT_FILED = (Status.PENDING, Status.REVIEW)
+PERSONS_ONLY = (Reason.LATE_START, Reason.SHARED_SESSION)
+"""Reviews that no later preparing would find again: a document that goes and comes back must not slip past them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +81,8 @@ class Sessions:
         """
         tally = Tally()
         with writing(self.engine) as db:
-            clinician = clinician_of(db.execute(clinician_rows().where(ClinicianRow.id == lease.clinician_id)).one())
             require_lease(db, lease)
+            clinician = clinician_of(db.execute(clinician_rows().where(ClinicianRow.id == lease.clinician_id)).one())
             page = _PageRecorder(db, self.region, clinician, rules, now, tally)
             for session in seen:
                 page.record(session)
@@ -89,7 +92,7 @@ class Sessions:
 
 
 class _PageRecorder:
-    """Records sessions inside one transaction of `record_sessions`."""
+    """Records sessions inside one transaction of `Sessions.record`."""
 
     def __init__(
         self, db: Connection, region: str, clinician: ClinicianState, rules: IntakeRules, now: datetime, tally: Tally
@@ -149,43 +152,47 @@ class _PageRecorder:
     def _documents(self, seen: SessionSeen, row: Any) -> bool:
         """Record the documents of a session; say whether any is new or changed."""
         known = {entry.document_id: entry for entry in self._entries_of(seen.session_id)}
+        present = {document.document_id: document for document in seen.documents or ()}  # each once, however listed
         changed = False
-        for document in seen.documents or ():
-            entry = known.get(document.document_id)
+        for document_id, document in present.items():
+            entry = known.get(document_id)
             if entry is None:
                 self._enter(seen, document, row)
                 changed = True
             else:
                 changed |= self._compare(entry, document)
-        present = {document.document_id for document in seen.documents or ()}
         for document_id, entry in known.items():
-            if document_id not in present and self._is_unfiled(entry):
+            if document_id not in present and self._is_unfiled(entry) and entry.reason not in PERSONS_ONLY:
                 self._move(entry, Status.SKIPPED, Reason.GONE)
                 self.tally.skipped += 1
         return changed
 
     def _enter(self, seen: SessionSeen, document: DocumentSeen, row: Any) -> None:
         status, reason = self._beginning(seen, row)
-        entry_id = self.db.execute(
-            insert(EntryRow)
-            .values(
-                clinician_id=self.clinician.clinician_id,
-                region=self.region,
-                session_id=seen.session_id,
-                document_id=document.document_id,
-                status=status,
-                reason=reason,
-                status_since=self.now,
-                found_at=self.now,
-                text_hash=document.text_hash,
-                text_since=self.now,
-                due_at=self.now + self.rules.settle,
-                failures=0,
-                pinned=False,
-            )
-            .returning(EntryRow.id)
-        ).scalar_one()
-        write_history(self.db, entry_id, None, status, at=self.now, reason=reason, actor=WORKER)
+        is_new = insert_once(
+            self.db,
+            EntryRow,
+            {
+                "clinician_id": self.clinician.clinician_id,
+                "region": self.region,
+                "session_id": seen.session_id,
+                "document_id": document.document_id,
+                "status": status,
+                "reason": reason,
+                "status_since": self.now,
+                "found_at": self.now,
+                "text_hash": document.text_hash,
+                "text_since": self.now,
+                "due_at": self.now + self.rules.settle,
+                "failures": 0,
+                "pinned": False,
+            },
+        )
+        entry = next(one for one in self._entries_of(seen.session_id) if one.document_id == document.document_id)
+        if not is_new:  # another clinician's tick entered it at this very moment
+            self._compare(entry, document)
+            return
+        write_history(self.db, entry.entry_id, None, status, at=self.now, reason=reason, actor=WORKER)
         self.tally.skipped += status is Status.SKIPPED
         self.tally.review += status is Status.REVIEW
 
@@ -202,7 +209,7 @@ class _PageRecorder:
     def _compare(self, entry: Entry, document: DocumentSeen) -> bool:
         """Follow a document that we know; say whether its text changed."""
         if entry.clinician_id != self.clinician.clinician_id:
-            if entry.status is Status.PENDING:
+            if entry.status is Status.PENDING and not entry.pinned:  # else a person has decided already
                 self._move(entry, Status.REVIEW, Reason.SHARED_SESSION)
                 self.tally.review += 1
             return False
@@ -225,10 +232,10 @@ class _PageRecorder:
             case Status.REVIEW, Reason.NOT_CARRIED:
                 self._move(entry, Status.PENDING, None)
                 self._set(entry, **fresh)
-            case ((Status.PENDING | Status.REVIEW), _):
+            case ((Status.PENDING | Status.REVIEW), reason) if reason not in lifecycle.DOUBTS:
                 self._set(entry, **fresh)
             case _:
-                return False  # an open attempt ends first; then the difference is still there to be seen
+                return False  # an attempt's end comes first; then the difference is still there to be seen
         return True
 
     def _source_gone(self, session_id: str) -> None:
@@ -247,11 +254,14 @@ class _PageRecorder:
         )
 
     def _entries_of(self, session_id: str) -> list[Entry]:
+        """The session's entries, locked until our commit: a person's decision comes before this reading or after it."""
         where = (EntryRow.region == self.region, EntryRow.session_id == session_id)
-        return [entry_of(row) for row in self.db.execute(entries().where(*where))]
+        query = entries().where(*where).order_by(EntryRow.id).with_for_update()
+        return [entry_of(row) for row in self.db.execute(query)]
 
     def _move(self, entry: Entry, to: Status, reason: Reason | None) -> None:
-        move(self.db, entry.entry_id, entry.status, to, at=self.now, actor=WORKER, reason=reason)
+        if not move(self.db, entry.entry_id, entry.status, to, at=self.now, actor=WORKER, reason=reason):
+            raise LeaseLost
 
     def _set(self, entry: Entry, **values: Any) -> None:
         self.db.execute(update(EntryRow).where(EntryRow.id == entry.entry_id).values(**values))

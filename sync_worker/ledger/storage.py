@@ -1,7 +1,8 @@
 """How the ledger's database is opened, read and written: one engine, SQLite or Postgres, no statement of ours.
 
 SQLite runs in DELETE journal mode with synchronous FULL: libraries before 3.51.3 can corrupt a WAL file that two
-connections write (the page process and the worker would be two), and at our volume the price is not noticeable.
+connections write (the page process and the worker would be two), and at our volume the price is not noticeable. A file
+that another program left in WAL mode, which the file itself remembers, is switched back.
 Every failure of the database becomes `LedgerUnavailable` with a sentence saying what to do; the driver's own text
 never travels, since Postgres puts values into it.
 """
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError, StatementError
 from sqlalchemy.pool import NullPool
 
 from sync_worker.errors import LedgerError, LedgerUnavailable
@@ -46,27 +47,27 @@ def sqlite_path(engine: Engine) -> Path | None:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection that writes nothing and holds no lock between statements."""
-    with _plainly(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+    with plainly(), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
         yield db
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction: committed at the end of the block, rolled back if the block raises."""
-    with _plainly(), engine.begin() as db:
+    with plainly(), engine.begin() as db:
         yield db
 
 
 @contextmanager
 def lock_file(path: Path) -> Iterator[IO[str]]:
     """An open file to lock, beside the ledger; made readable by our user only."""
-    with _plainly(), os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as handle:
+    with plainly(), os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as handle:
         yield handle
 
 
 def _sqlite_engine(url: str, *, read_only: bool) -> Engine:
     database = make_url(url).database or ""
-    path = Path(database).absolute()
+    path = Path(database).resolve()  # two names of one file must not have two locks beside it
     if not read_only:
         _make_folder(path.parent)
     engine = create_engine(
@@ -83,8 +84,7 @@ def _sqlite_engine(url: str, *, read_only: bool) -> Engine:
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = FULL")
-        if read_only:
-            cursor.execute("PRAGMA query_only = ON")
+        cursor.execute("PRAGMA query_only = ON" if read_only else "PRAGMA journal_mode = DELETE")
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -104,7 +104,7 @@ def _make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
+def plainly() -> Iterator[None]:
     """Turn the database's failures into sentences."""
     try:
         yield
@@ -114,6 +114,8 @@ def _plainly() -> Iterator[None]:
         raise LedgerUnavailable(_advice_for(error)) from None
     except OSError as error:
         raise LedgerUnavailable(_advice_for_os(error)) from None
+    except StatementError as error:  # refused before it reached the database, as a naive time is
+        raise LedgerError(f"a statement of the ledger is wrong ({type(error.orig).__name__})") from None
     except SQLAlchemyError as error:
         raise LedgerUnavailable(f"The ledger's database failed ({type(error).__name__}).") from None
 
@@ -126,6 +128,10 @@ _ADVICE = {
     "SQLITE_BUSY": "The ledger was locked for too long by another program: close what holds it open.",
     "SQLITE_NOTADB": "The file that DATABASE_URL names is not a ledger: point it at another file.",
     "SQLITE_CORRUPT": "The ledger's file is damaged: restore the newest backup.",
+    "53100": "The disk of the ledger's server is full: free some space there; nothing was lost.",
+    "25006": "The ledger's server takes no writes: point DATABASE_URL at the primary, not at a standby.",
+    "42501": "The ledger's database refuses this user a right: let the user of DATABASE_URL own its tables.",
+    "40": "Two programs were in each other's way in the ledger: it is tried again at the next tick.",
 }
 
 

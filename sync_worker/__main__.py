@@ -1,0 +1,217 @@
+"""The commands: arguments in, exit code out. Each loads what it needs only when it runs, so that `--help` is quick.
+
+Exit codes: 0 done; 1 done in part, or something is off; 2 the settings are wrong; 3 other workers hold every clinician
+asked for. Errors become one sentence here, and nowhere a traceback.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Files the documents that clinicians make in Heidi as draft treatment notes in Cliniko, once each.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables: patients' words
+    rich_markup_mode=None,
+)
+review = typer.Typer(help="What waits for a person.", no_args_is_help=True, rich_markup_mode=None)
+database = typer.Typer(help="The ledger.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(review, name="review")
+app.add_typer(database, name="db")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Clinician = Annotated[str | None, typer.Argument(help="Name, Heidi user id or e-mail. Everybody, if left out.")]
+EntryNumber = Annotated[int, typer.Argument(metavar="ENTRY", help="The entry's number, from `review list`.")]
+
+
+def _run(command: Callable[[], int], *, as_json: bool = False) -> None:
+    from sync_worker.commands.errors import exit_code_of
+
+    raise typer.Exit(exit_code_of(command, as_json=as_json))
+
+
+@app.command()
+def demo(
+    faults: Annotated[bool, typer.Option("--faults", help="Let the stand-in services lose answers and fail.")] = False,
+) -> None:
+    """Run the real worker against stand-ins of both services, and count what became of each document."""
+    from sync_worker.commands import demo as command
+
+    _run(lambda: command.demo(faults=faults))
+
+
+@app.command()
+def sandbox(
+    heidi_port: Annotated[int, typer.Option(help="0 takes any free port.")] = 0,
+    cliniko_port: Annotated[int, typer.Option(help="0 takes any free port.")] = 0,
+) -> None:
+    """Start only the two stand-ins, and print the settings that point a worker at them."""
+    from sync_worker.commands import demo as command
+
+    _run(lambda: command.sandbox(heidi_port, cliniko_port))
+
+
+@app.command()
+def run() -> None:
+    """The service: polls Heidi and files what is due, until it is asked to stop."""
+    from sync_worker.commands import work
+
+    _run(work.run)
+
+
+@app.command()
+def once(as_json: Json = False) -> None:
+    """One tick of every clinician, then exit."""
+    from sync_worker.commands import work
+
+    _run(lambda: work.once(as_json=as_json), as_json=as_json)
+
+
+@app.command()
+def plan(
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="Look at sessions from this day on.")] = None,
+    as_json: Json = False,
+) -> None:
+    """What a tick would do, with reasons. Writes nothing, anywhere."""
+    from sync_worker.commands import plan as command
+
+    _run(lambda: command.plan(since, as_json=as_json), as_json=as_json)
+
+
+@app.command()
+def check(as_json: Json = False) -> None:
+    """Prove every setting against the real services, and say what to do about what is wrong."""
+    from sync_worker.commands import check as command
+
+    _run(lambda: command.check(as_json=as_json), as_json=as_json)
+
+
+@app.command()
+def link(clinician: Clinician = None) -> None:
+    """Print the address at which a clinician links their Heidi account, and wait until they have."""
+    from sync_worker.commands import link as command
+
+    _run(lambda: command.link(clinician))
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Counts, ages, cursors, last polls and pauses."""
+    from sync_worker.commands import status as command
+
+    _run(lambda: command.status(as_json=as_json), as_json=as_json)
+
+
+@app.command()
+def pause(clinician: Clinician = None) -> None:
+    """Stop posting, at once and over restarts."""
+    from sync_worker.commands import pause as command
+
+    _run(lambda: command.pause(clinician))
+
+
+@app.command()
+def resume(clinician: Clinician = None) -> None:
+    """Post again."""
+    from sync_worker.commands import pause as command
+
+    _run(lambda: command.resume(clinician))
+
+
+@review.command("list")
+def review_list(as_json: Json = False) -> None:
+    """What waits, longest first."""
+    from sync_worker.commands import review as command
+
+    _run(lambda: command.list_waiting(as_json=as_json), as_json=as_json)
+
+
+@review.command("show")
+def review_show(entry: EntryNumber, as_json: Json = False) -> None:
+    """One entry: where it stands, its candidates, attempts and history."""
+    from sync_worker.commands import review as command
+
+    _run(lambda: command.show(entry, as_json=as_json), as_json=as_json)
+
+
+@review.command("assign")
+def review_assign(
+    entry: EntryNumber,
+    patient: Annotated[str, typer.Option(metavar="ID", help="The Cliniko patient's id.")],
+    as_json: Json = False,
+) -> None:
+    """File an entry on this patient."""
+    from sync_worker.commands import review as command
+
+    _run(lambda: command.assign(entry, patient, as_json=as_json), as_json=as_json)
+
+
+@review.command("dismiss")
+def review_dismiss(
+    entry: EntryNumber,
+    reason: Annotated[str, typer.Option(metavar="CODE", help="Such as filed_by_hand, not_clinical, duplicate.")],
+    as_json: Json = False,
+) -> None:
+    """Do not file an entry."""
+    from sync_worker.commands import review as command
+
+    _run(lambda: command.dismiss(entry, reason, as_json=as_json), as_json=as_json)
+
+
+@review.command("retry")
+def review_retry(entry: EntryNumber, as_json: Json = False) -> None:
+    """Try an entry again; one in doubt is looked for again."""
+    from sync_worker.commands import review as command
+
+    _run(lambda: command.retry(entry, as_json=as_json), as_json=as_json)
+
+
+@review.command("resolve")
+def review_resolve(
+    entry: EntryNumber,
+    note: Annotated[str | None, typer.Option(metavar="ID", help="The note is in Cliniko: this one.")] = None,
+    not_there: Annotated[bool, typer.Option("--not-there", help="The note is not in Cliniko.")] = False,
+    as_json: Json = False,
+) -> None:
+    """End a doubt: the note is there, or it is not."""
+    from sync_worker.commands import review as command
+
+    _run(lambda: command.resolve(entry, note, not_there=not_there, as_json=as_json), as_json=as_json)
+
+
+@database.command("upgrade")
+def db_upgrade() -> None:
+    """Make the ledger, or bring it to this program's version."""
+    from sync_worker.commands import database as command
+
+    _run(command.upgrade)
+
+
+@database.command("current")
+def db_current() -> None:
+    """Say which version the ledger is of."""
+    from sync_worker.commands import database as command
+
+    _run(command.current)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from sync_worker import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""The composition root: settings in, a wired worker out. Nothing else builds clients, ledgers or pipelines."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, timedelta
+
+from sync_worker import __version__
+from sync_worker.cliniko import ClinikoClient
+from sync_worker.clock import Clock
+from sync_worker.collect import Collector, CollectSettings
+from sync_worker.doubts import DoubtResolver
+from sync_worker.errors import ConfigurationError
+from sync_worker.heidi import HeidiClient
+from sync_worker.http import HttpClient, RateBudget
+from sync_worker.identity import Identity
+from sync_worker.ledger import Ledger, migrate
+from sync_worker.ledger.leases import Leases
+from sync_worker.ledger.storage import open_engine
+from sync_worker.lifecycle import LookTimes
+from sync_worker.model import TickReport
+from sync_worker.pipeline import Pipeline, TickSettings
+from sync_worker.prepare import NoteSettings, Preparer
+from sync_worker.reading import SessionReader
+from sync_worker.settings import ClinicianSettings, Mode, Revisions, Settings
+
+CLINICIANS_AT_ONCE = 8
+
+
+def open_ledger(settings: Settings, clock: Clock) -> Ledger:
+    """The ledger, made or migrated first where needed. For commands that work: `run`, `once`, `db upgrade`.
+
+    Raises `LedgerUnavailable` or `LedgerMismatch` with what to do.
+    """
+    engine = open_engine(settings.database_url.get_secret_value())
+    migrate.upgrade(engine)
+    ledger = Ledger(engine, region=settings.heidi_region)
+    ledger.prepare_installation(clock.now())
+    return ledger
+
+
+def heidi_client(settings: Settings, clinician: ClinicianSettings, clock: Clock) -> HeidiClient:
+    """Heidi as this clinician sees it."""
+    http = HttpClient(
+        service="heidi",
+        base_url=settings.heidi_base,
+        headers={"Accept": "application/json", "User-Agent": f"{settings.cliniko_app_name}/{__version__}"},
+        allowed_hosts=settings.allowed_hosts,
+        deadline_seconds=settings.heidi_timeout_seconds,
+        clock=clock,
+    )
+    return HeidiClient(
+        http=http,
+        api_key=settings.heidi_api_key.get_secret_value(),
+        email=clinician.heidi_email,
+        user_id=clinician.heidi_user_id,
+        region=settings.heidi_region,
+        clock=clock,
+    )
+
+
+def cliniko_client(
+    settings: Settings, clinician: ClinicianSettings, clock: Clock, budget: RateBudget | None = None
+) -> ClinikoClient:
+    """Cliniko as this clinician's key sees it. The User-Agent names a contact, as Cliniko's reference demands."""
+    return ClinikoClient(
+        HttpClient(
+            service="cliniko",
+            base_url=settings.cliniko_base(clinician),
+            headers={
+                "Accept": "application/json",
+                "User-Agent": f"{settings.cliniko_app_name} ({settings.cliniko_contact_email})",
+            },
+            auth=(clinician.cliniko_api_key.get_secret_value(), ""),
+            allowed_hosts=settings.allowed_hosts,
+            deadline_seconds=settings.cliniko_timeout_seconds,
+            clock=clock,
+            budget=budget or RateBudget(settings.cliniko_rate_per_minute, clock),
+        )
+    )
+
+
+def note_settings(settings: Settings) -> NoteSettings:
+    """How notes are made."""
+    return NoteSettings(
+        region=settings.heidi_region,
+        routes=settings.routes,
+        html=settings.cliniko_html,
+        draft=settings.sync_note_draft,
+        identifiers=settings.sync_match_identifiers,
+    )
+
+
+class Worker:
+    """Every clinician's pipeline on one ledger, with this process's leases. Close it when done."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, clock: Clock) -> None:
+        self.ledger = ledger
+        self.leases = Leases(ledger)
+        self._clock = clock
+        self._budgets: dict[str, RateBudget] = {}
+        self.pipelines = {
+            clinician.heidi_user_id: self._pipeline(settings, clinician) for clinician in settings.clinicians
+        }
+
+    def tick_all(self, *, full: bool) -> list[TickReport]:
+        """One tick of every clinician, side by side."""
+        with ThreadPoolExecutor(max_workers=min(CLINICIANS_AT_ONCE, len(self.pipelines))) as pool:
+            return list(pool.map(lambda pipeline: pipeline.tick(full=full), self.pipelines.values()))
+
+    def holders_elsewhere(self) -> list[str]:
+        """Take every lease that is free; who holds the others, one line per clinician held."""
+        held = []
+        for user_id, pipeline in self.pipelines.items():
+            state = self.ledger.clinicians.enter(user_id)
+            if self.leases.acquire(state.clinician_id, self._clock.now()) is None:
+                holder = self.ledger.clinicians.lease_holder(state.clinician_id)
+                held.append(f"{pipeline.settings.name} is held by {holder}.")
+        return held
+
+    def close(self) -> None:
+        """Let go of leases and connections."""
+        self.leases.close()
+        for pipeline in self.pipelines.values():
+            pipeline.heidi.close()
+            pipeline.cliniko.close()
+        self.ledger.engine.dispose()
+
+    def _budget(self, settings: Settings, clinician: ClinicianSettings) -> RateBudget:
+        """Cliniko counts by user, so whoever shares a key shares a budget."""
+        key = clinician.cliniko_api_key.get_secret_value()
+        return self._budgets.setdefault(key, RateBudget(settings.cliniko_rate_per_minute, self._clock))
+
+    def _pipeline(self, settings: Settings, clinician: ClinicianSettings) -> Pipeline:
+        clock, ledger = self._clock, self.ledger
+        heidi = heidi_client(settings, clinician, clock)
+        cliniko = cliniko_client(settings, clinician, clock, self._budget(settings, clinician))
+        reader = SessionReader(heidi, clock)
+        ticking = tick_settings(settings, clinician)
+        identity = Identity(
+            cliniko=cliniko,
+            heidi_user_id=clinician.heidi_user_id,
+            time_zone=settings.timezone,
+            clinicians=ledger.clinicians,
+        )
+        return Pipeline(
+            settings=ticking,
+            heidi=heidi,
+            cliniko=cliniko,
+            ledger=ledger,
+            leases=self.leases,
+            collector=Collector(
+                heidi=heidi, reader=reader, ledger=ledger, settings=collect_settings(settings), clock=clock
+            ),
+            reader=reader,
+            preparer=Preparer(
+                heidi=heidi, cliniko=cliniko, settings=note_settings(settings), zone=identity.zone, clock=clock
+            ),
+            doubts=DoubtResolver(cliniko=cliniko, identity=identity, ledger=ledger, looks=ticking.looks, clock=clock),
+            identity=identity,
+            clock=clock,
+        )
+
+
+def tick_settings(settings: Settings, clinician: ClinicianSettings) -> TickSettings:
+    """What a tick needs to know."""
+    return TickSettings(
+        name=clinician.name,
+        heidi_user_id=clinician.heidi_user_id,
+        rehearse=settings.sync_mode is Mode.REHEARSE,
+        settle=timedelta(seconds=settings.sync_settle_seconds),
+        looks=LookTimes(
+            first=timedelta(seconds=settings.sync_doubt_first_look_seconds),
+            second=timedelta(seconds=settings.sync_doubt_second_look_seconds),
+        ),
+        start_at=settings.sync_start_at,
+        ask_revisions=settings.sync_revisions is Revisions.REVIEW,
+    )
+
+
+def collect_settings(settings: Settings) -> CollectSettings:
+    """How sessions are taken in."""
+    return CollectSettings(
+        lookback=timedelta(days=settings.sync_lookback_days),
+        sweep_interval=timedelta(seconds=settings.sync_sweep_interval_seconds),
+        overlap=timedelta(seconds=settings.sync_cursor_overlap_seconds),
+        updated_since_param=settings.heidi_updated_since_param,
+        night_zone=settings.timezone or UTC,
+    )
+
+
+def clinicians_named(settings: Settings, wanted: str | None) -> Iterable[ClinicianSettings]:
+    """The clinicians that a command's argument means, by name, Heidi user id or e-mail; all of them without one.
+
+    Raises `ConfigurationError` naming those that there are.
+    """
+    found = [
+        one
+        for one in settings.clinicians
+        if wanted is None
+        or wanted.casefold() in (one.name.casefold(), one.heidi_user_id.casefold(), one.heidi_email.casefold())
+    ]
+    if not found:
+        names = ", ".join(one.name for one in settings.clinicians)
+        raise ConfigurationError([f"There is no clinician of that name in the settings. There are: {names}."])
+    return found

@@ -1,0 +1,173 @@
+"""`check`: proves every setting against the real services, a line each: what was proved, or what to do."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from rich.console import Console
+
+from sync_worker.bootstrap import cliniko_client, heidi_client
+from sync_worker.cliniko import ClinikoClient
+from sync_worker.clock import SystemClock
+from sync_worker.commands import setup
+from sync_worker.commands.errors import DONE, PARTLY, print_json
+from sync_worker.errors import ConfigurationError, LedgerMismatch, LedgerUnavailable, RemoteError
+from sync_worker.heidi import HeidiClient
+from sync_worker.ledger import migrate
+from sync_worker.ledger.storage import open_engine, writing
+from sync_worker.prepare import template_id
+from sync_worker.settings import ClinicianSettings, Settings
+
+LARGEST_OFFSET_SECONDS = 60
+SAFE_FIRST_LOOK_SECONDS, SAFE_SECOND_LOOK_SECONDS = 30, 120
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was proved, or not. `level` is "ok", "warning" or "problem"."""
+
+    name: str
+    level: str
+    sentence: str
+
+
+def check(*, as_json: bool) -> int:
+    """Print every finding. 1 if any is a problem; wrong settings end it before (2)."""
+    settings, clock = setup.load()
+    findings = []
+    for finding in _findings(settings, clock):
+        findings.append(finding)
+        if not as_json:
+            _show(finding)
+    sound = all(finding.level != "problem" for finding in findings)
+    if as_json:
+        checks = [{"name": one.name, "level": one.level, "message": one.sentence} for one in findings]
+        print_json({"ok": sound, "checks": checks})
+    elif sound:
+        Console().print("Everything that files notes is in order.")
+    return DONE if sound else PARTLY
+
+
+def _findings(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
+    yield Finding("settings", "ok", f"The settings are complete; mode is {settings.sync_mode.value}.")
+    yield from (Finding("settings", "warning", warning) for warning in settings.warnings)
+    yield from _looks(settings)
+    yield _ledger(settings)
+    for clinician in settings.clinicians:
+        yield from _clinician(settings, clinician, clock)
+
+
+def _looks(settings: Settings) -> Iterator[Finding]:
+    first, second = settings.sync_doubt_first_look_seconds, settings.sync_doubt_second_look_seconds
+    if first < SAFE_FIRST_LOOK_SECONDS or second < SAFE_SECOND_LOOK_SECONDS or second < first:
+        yield Finding(
+            "doubt",
+            "warning",
+            f"SYNC_DOUBT_FIRST_LOOK_SECONDS={first} and SYNC_DOUBT_SECOND_LOOK_SECONDS={second} are too short to be "
+            f"safe: a late note could be missed and filed twice. Leave them at {SAFE_FIRST_LOOK_SECONDS} and "
+            f"{SAFE_SECOND_LOOK_SECONDS} or more.",
+        )
+
+
+def _ledger(settings: Settings) -> Finding:
+    try:
+        version = setup.ledger_version(settings)
+        if version is None:
+            return Finding("ledger", "ok", "There is no ledger yet: the first run makes it.")
+        if version != migrate.head():
+            return Finding("ledger", "problem", "The ledger is of an older version: run `sync-worker db upgrade`.")
+        with writing(open_engine(settings.database_url.get_secret_value())):
+            pass  # an empty transaction proves the right to write
+    except (LedgerUnavailable, LedgerMismatch) as error:
+        return Finding("ledger", "problem", str(error))
+    return Finding("ledger", "ok", f"The ledger answers and is of this program's version, {version}.")
+
+
+def _clinician(settings: Settings, clinician: ClinicianSettings, clock: SystemClock) -> Iterator[Finding]:
+    heidi, cliniko = heidi_client(settings, clinician, clock), cliniko_client(settings, clinician, clock)
+    try:
+        yield from _heidi(clinician.name, heidi, clock)
+        yield from _cliniko(clinician.name, settings, cliniko, clock)
+    finally:
+        heidi.close()
+        cliniko.close()
+
+
+def _heidi(name: str, heidi: HeidiClient, clock: SystemClock) -> Iterator[Finding]:
+    signed_in = _prove("heidi", f"{name}: Heidi answers and takes the practice's key.", heidi.sign_in)
+    yield signed_in
+    if signed_in.level != "ok":
+        return
+    yield _prove("heidi_link", f"{name}: the clinician's Heidi account is linked.", heidi.require_linked)
+    yield from _clock("heidi", heidi.server_date, clock)
+
+
+def _cliniko(name: str, settings: Settings, cliniko: ClinikoClient, clock: SystemClock) -> Iterator[Finding]:
+    try:
+        who = cliniko.identify()
+    except RemoteError as error:
+        yield Finding("cliniko", "problem", f"{name}: {_advice(error)}")
+        return
+    yield Finding(
+        "cliniko",
+        "ok",
+        f"{name}: Cliniko takes the key; its user is practitioner {who.practitioner_id} and can write notes.",
+    )
+    if who.time_zone is None and settings.timezone is None:
+        yield Finding(
+            "time_zone", "problem", "Cliniko does not tell its time zone: set SYNC_TIMEZONE=Australia/Hobart."
+        )
+    else:
+        yield Finding("time_zone", "ok", f"Dates are written in {settings.timezone or who.time_zone}.")
+    yield from _templates(settings, cliniko)
+    yield from _clock("cliniko", cliniko.server_date, clock)
+
+
+def _templates(settings: Settings, cliniko: ClinikoClient) -> Iterator[Finding]:
+    wanted = {route.cliniko_template for route in settings.routes if route.cliniko_template}
+    if not wanted:
+        return
+    try:
+        templates = cliniko.list_templates()
+    except RemoteError as error:
+        yield Finding("templates", "problem", _advice(error))
+        return
+    for one in sorted(wanted):
+        yield _prove("templates", f'Cliniko has the template "{one}".', partial(template_id, one, templates))
+
+
+def _clock(service: str, there: datetime | None, clock: SystemClock) -> Iterator[Finding]:
+    if there is None:
+        return
+    offset = round((clock.now() - there).total_seconds())
+    if abs(offset) > LARGEST_OFFSET_SECONDS:
+        sentence = f"This machine's clock differs from {service.capitalize()}'s by {offset} seconds: set it by NTP."
+        yield Finding("clock", "problem", sentence)
+    else:
+        yield Finding("clock", "ok", f"This machine's clock agrees with {service.capitalize()}'s.")
+
+
+def _prove(name: str, sentence: str, proof: Callable[[], object]) -> Finding:
+    try:
+        proof()
+    except RemoteError as error:
+        return Finding(name, "problem", f"{sentence.partition(':')[0]}: {_advice(error)}")
+    except ConfigurationError as error:
+        return Finding(name, "problem", " ".join(error.problems))
+    return Finding(name, "ok", sentence)
+
+
+def _advice(error: RemoteError) -> str:
+    if error.hint:
+        return error.hint
+    return (
+        f"{error.service.capitalize()} cannot be reached or does not answer: check the network, then its status page."
+    )
+
+
+def _show(finding: Finding) -> None:
+    sign, style = {"ok": ("ok  ", "green"), "warning": ("note", "yellow"), "problem": ("DO  ", "red")}[finding.level]
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(sign, style=style, end=" ")
+    console.print(finding.sentence, markup=False)

@@ -1,0 +1,35 @@
+"""`pause` and `resume`: recorded in the ledger, so that they hold over restarts and for every process."""
+
+from sync_worker.bootstrap import clinicians_named
+from sync_worker.clock import SystemClock
+from sync_worker.commands import setup
+from sync_worker.commands.errors import DONE, say
+from sync_worker.commands.review import actor
+from sync_worker.ledger.decisions import Decisions, enter_clinician
+
+
+def pause(clinician: str | None) -> int:
+    """Stop posting for a clinician, or for everybody."""
+    decisions, ids, who = _prepare(clinician)
+    decisions.pause(ids, SystemClock().now())
+    say(f"Posting is paused for {who}. Sessions are still taken in. `sync-worker resume` ends it.")
+    return DONE
+
+
+def resume(clinician: str | None) -> int:
+    """Post again, for a clinician or for everybody."""
+    decisions, ids, who = _prepare(clinician)
+    decisions.resume(ids)
+    say(f"Posting is on again for {who}.")
+    return DONE
+
+
+def _prepare(clinician: str | None) -> tuple[Decisions, list[int] | None, str]:
+    settings, _ = setup.load()
+    engine = setup.require_ledger(settings, read_only=False)
+    decisions = Decisions(engine, actor())
+    if clinician is None:
+        return decisions, None, "everybody"
+    named = list(clinicians_named(settings, clinician))
+    ids = [enter_clinician(engine, settings.heidi_region, one.heidi_user_id) for one in named]
+    return decisions, ids, ", ".join(one.name for one in named)

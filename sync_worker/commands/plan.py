@@ -1,0 +1,117 @@
+"""`plan`: what a tick would do, for every clinician, without writing anything anywhere."""
+
+from collections import Counter
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sync_worker.bootstrap import cliniko_client, heidi_client, note_settings
+from sync_worker.clock import SystemClock
+from sync_worker.commands import setup
+from sync_worker.commands.errors import DONE, print_json, say
+from sync_worker.errors import ConfigurationError
+from sync_worker.identity import Identity
+from sync_worker.ledger import Ledger
+from sync_worker.ledger.views import Views
+from sync_worker.model import PlannedEntry
+from sync_worker.plan import Planner, PlanScope
+from sync_worker.prepare import Preparer
+from sync_worker.reading import SessionReader
+from sync_worker.settings import ClinicianSettings, Settings
+
+
+def plan(since: str | None, *, as_json: bool) -> int:
+    """Print each document that the next tick would touch, what it would do, and why."""
+    day = _day(since)
+    settings, clock = setup.load()
+    engine = setup.existing_ledger(settings, read_only=True)
+    ledger = Ledger(engine, region=settings.heidi_region) if engine is not None else None
+    planned: list[PlannedEntry] = []
+    for clinician in settings.clinicians:
+        planned.extend(_plan_one(settings, clinician, ledger, day, clock))
+    if as_json:
+        print_json({"entries": [_as_json(entry) for entry in planned]})
+    else:
+        _show(planned)
+    return DONE
+
+
+def _day(since: str | None) -> date | None:
+    try:
+        return date.fromisoformat(since) if since is not None else None
+    except ValueError:
+        raise ConfigurationError(["--since takes a day, such as 2026-11-01."]) from None
+
+
+def _plan_one(
+    settings: Settings, clinician: ClinicianSettings, ledger: Ledger | None, day: date | None, clock: SystemClock
+) -> list[PlannedEntry]:
+    heidi, cliniko = heidi_client(settings, clinician, clock), cliniko_client(settings, clinician, clock)
+    identity = Identity(cliniko=cliniko, heidi_user_id=clinician.heidi_user_id, time_zone=settings.timezone)
+    try:
+        heidi.require_linked()
+        planner = Planner(
+            heidi=heidi,
+            reader=SessionReader(heidi, clock),
+            preparer=Preparer(
+                heidi=heidi, cliniko=cliniko, settings=note_settings(settings), zone=identity.zone, clock=clock
+            ),
+            ledger=ledger,
+            scope=_scope(settings, clinician, ledger, identity, day, clock.now()),
+            clock=clock,
+        )
+        return list(planner.plan())
+    finally:
+        heidi.close()
+        cliniko.close()
+
+
+def _scope(
+    settings: Settings,
+    clinician: ClinicianSettings,
+    ledger: Ledger | None,
+    identity: Identity,
+    day: date | None,
+    now: datetime,
+) -> PlanScope:
+    """With `--since` its day is both the oldest and the start; else what a tick would go by."""
+    settle = timedelta(seconds=settings.sync_settle_seconds)
+    if day is not None:
+        return PlanScope(identity.moment(day), identity.moment(day), settle)
+    oldest = now - timedelta(days=settings.sync_lookback_days)
+    if settings.sync_start_at is not None:
+        return PlanScope(oldest, identity.moment(settings.sync_start_at), settle)
+    state = Views(ledger.engine).clinicians().get(clinician.heidi_user_id) if ledger else None
+    return PlanScope(oldest, (state.start_at if state else None) or now, settle)
+
+
+def _as_json(entry: PlannedEntry) -> dict[str, Any]:
+    return {
+        "session_id": entry.session_id,
+        "document_id": entry.document_id,
+        "action": entry.action,
+        "reason": entry.reason,
+        "patient_id": entry.patient_id,
+    }
+
+
+def _show(planned: list[PlannedEntry]) -> None:
+    if not planned:
+        say("The next tick would find nothing to do.")
+        return
+    table = Table(title="What the next tick would do")
+    for heading in ("Session", "Document", "Action", "Why", "Patient"):
+        table.add_column(heading, overflow="fold")
+    for entry in planned:
+        table.add_row(
+            f"…{entry.session_id[-8:]}",
+            f"…{entry.document_id[-8:]}",
+            entry.action,
+            entry.reason or "",
+            entry.patient_id or "",
+        )
+    Console().print(table)
+    counts = Counter(entry.action for entry in planned)
+    say(", ".join(f"{count} to {action}" for action, count in sorted(counts.items())) + ". Nothing was written.")

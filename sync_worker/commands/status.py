@@ -1,0 +1,84 @@
+"""`status`: what the ledger says, without asking any service."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from sync_worker import __version__
+from sync_worker.commands import setup
+from sync_worker.commands.errors import DONE, print_json, say
+from sync_worker.ledger import migrate
+from sync_worker.ledger.views import Views
+from sync_worker.model import ClinicianState
+from sync_worker.settings import ClinicianSettings
+
+TROUBLE_HINT = "`sync-worker check` says what to do."
+
+
+def status(*, as_json: bool) -> int:
+    """Print counts, ages, cursors, last polls and pauses."""
+    settings, clock = setup.load()
+    engine = setup.require_ledger(settings)
+    found = _gather(Views(engine), settings.clinicians, clock.now())
+    if as_json:
+        print_json(found)
+    else:
+        _show(found, Views(engine))
+    return DONE
+
+
+def _gather(views: Views, clinicians: tuple[ClinicianSettings, ...], now: datetime) -> dict[str, Any]:
+    states = views.clinicians()
+    oldest = views.oldest_waiting()
+    everybody = views.paused_at() is not None
+    return {
+        "version": __version__,
+        "schema": migrate.head(),
+        "entries": views.entry_counts(),
+        "oldest_waiting_seconds": int((now - oldest).total_seconds()) if oldest else None,
+        "clinicians": [_clinician(one, states.get(one.heidi_user_id), everybody=everybody) for one in clinicians],
+    }
+
+
+def _clinician(clinician: ClinicianSettings, state: ClinicianState | None, *, everybody: bool) -> dict[str, Any]:
+    return {
+        "name": clinician.name,
+        "last_poll_at": _stamp(state.last_poll_at if state else None),
+        "cursor": _stamp(state.cursor_at if state else None),
+        "linked": state.linked if state else None,
+        "paused": everybody or bool(state and state.paused_at),
+        "error": {"code": state.trouble, "hint": TROUBLE_HINT} if state and state.trouble else None,
+    }
+
+
+def _stamp(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+
+
+def _show(found: dict[str, Any], views: Views) -> None:
+    console = Console()
+    counts = Table(title=f"sync-worker {found['version']}, ledger {found['schema']}")
+    counts.add_column("Entries")
+    counts.add_column("", justify="right")
+    for name, count in found["entries"].items():
+        counts.add_row(name.replace("_", " "), str(count))
+    console.print(counts)
+    for reason, count in views.review_reasons().items():
+        say(f"  {count} in review: {reason}")
+    if found["oldest_waiting_seconds"] is not None:
+        say(f"The oldest waiting document was found {found['oldest_waiting_seconds'] // 60} minutes ago.")
+    people = Table()
+    for heading in ("Clinician", "Last poll", "Read up to", "Linked", "Paused", "Trouble"):
+        people.add_column(heading)
+    for one in found["clinicians"]:
+        people.add_row(
+            one["name"],
+            one["last_poll_at"] or "never",
+            one["cursor"] or "-",
+            {True: "yes", False: "NO", None: "unknown"}[one["linked"]],
+            "PAUSED" if one["paused"] else "no",
+            one["error"]["code"] if one["error"] else "-",
+        )
+    console.print(people)

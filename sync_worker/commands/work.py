@@ -1,0 +1,93 @@
+"""`run` and `once`: the commands that tick."""
+
+import sys
+import threading
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.table import Table
+
+from sync_worker.bootstrap import Worker, open_ledger
+from sync_worker.clock import SystemClock
+from sync_worker.commands import setup
+from sync_worker.commands.errors import DONE, HELD_ELSEWHERE, PARTLY, print_json, report
+from sync_worker.logs import get_logger
+from sync_worker.model import Tally, TickReport
+from sync_worker.scheduler import Service, stop_on_signals
+
+COUNTS = ("sessions_seen", "documents_seen", "posted", "review", "pending", "in_doubt", "skipped")
+
+
+def run() -> int:
+    """The service, until it is asked to stop. 3 if every clinician is held by other workers."""
+    stop = threading.Event()
+    settings, clock = setup.load(clock=SystemClock(stop))
+    stop_on_signals(stop)
+    setup.warn(settings)
+    worker = Worker(settings, open_ledger(settings, clock), clock)
+    try:
+        held = worker.holders_elsewhere()
+        if len(held) == len(worker.pipelines):
+            return report("held", held, HELD_ELSEWHERE, as_json=False)
+        get_logger().info("service.ready", mode=settings.sync_mode, count=len(worker.pipelines) - len(held))
+        Service(worker, poll_seconds=settings.sync_poll_interval_seconds, clock=clock).run()
+    finally:
+        worker.close()
+    return DONE
+
+
+def once(*, as_json: bool) -> int:
+    """One tick of every clinician. 1 if any of them met trouble, 3 if all are held elsewhere."""
+    stop = threading.Event()
+    settings, clock = setup.load(clock=SystemClock(stop))
+    stop_on_signals(stop)
+    setup.warn(settings)
+    worker = Worker(settings, open_ledger(settings, clock), clock)
+    try:
+        reports = worker.tick_all(full=True)
+    finally:
+        worker.close()
+    held = [one.trouble.hint for one in reports if one.trouble and one.trouble.code == "held"]
+    if len(held) == len(reports):
+        return report("held", held, HELD_ELSEWHERE, as_json=as_json)
+    if as_json:
+        print_json(_as_json(reports))
+    else:
+        _show(reports)
+    return PARTLY if any(one.trouble for one in reports) else DONE
+
+
+def _as_json(reports: list[TickReport]) -> dict[str, object]:
+    clinicians = [
+        {
+            "name": one.clinician,
+            **asdict(one.tally),
+            "error": {"code": one.trouble.code, "hint": one.trouble.hint} if one.trouble else None,
+        }
+        for one in reports
+    ]
+    return {"totals": _totals(reports), "clinicians": clinicians}
+
+
+def _totals(reports: list[TickReport]) -> dict[str, int]:
+    return {name: sum(getattr(one.tally, name) for one in reports) for name in COUNTS}
+
+
+def _show(reports: list[TickReport]) -> None:
+    table = Table(title="This tick")
+    table.add_column("Clinician")
+    for name in COUNTS:
+        table.add_column(name.replace("_", " "), justify="right")
+    for one in reports:
+        table.add_row(one.clinician, *_cells(one.tally))
+    if len(reports) > 1:
+        table.add_section()
+        table.add_row("Together", *(str(count) for count in _totals(reports).values()))
+    Console().print(table)
+    for one in reports:
+        if one.trouble:
+            print(f"sync-worker: {one.clinician}: {one.trouble.hint}", file=sys.stderr)  # noqa: T201 - advice
+
+
+def _cells(tally: Tally) -> list[str]:
+    return [str(getattr(tally, name)) for name in COUNTS]

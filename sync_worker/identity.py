@@ -1,0 +1,67 @@
+"""Whom a clinician's Cliniko key stands for, and what follows from the practice: its time zone, its start.
+
+Refuses a key of another account or practitioner than the one the ledger remembers: notes get their author from the key.
+"""
+
+from datetime import date, datetime, time, tzinfo
+from zoneinfo import ZoneInfo
+
+from sync_worker.cliniko import ClinikoClient
+from sync_worker.errors import ConfigurationError, NotAuthorised
+from sync_worker.ledger.clinicians import Clinicians
+from sync_worker.model import Practitioner
+
+
+class Identity:
+    """One clinician's practitioner, asked of Cliniko once a process. Without a ledger nothing is remembered."""
+
+    def __init__(
+        self,
+        *,
+        cliniko: ClinikoClient,
+        heidi_user_id: str,
+        time_zone: ZoneInfo | None,
+        clinicians: Clinicians | None = None,
+    ) -> None:
+        self._cliniko = cliniko
+        self._heidi_user_id = heidi_user_id
+        self._time_zone = time_zone
+        self._clinicians = clinicians
+        self._practitioner: Practitioner | None = None
+
+    def practitioner(self) -> Practitioner:
+        """Whom the key stands for. Raises `NotAuthorised` for a refused key, and for somebody else's."""
+        if self._practitioner is None:
+            who = self._cliniko.identify()
+            if self._clinicians is not None:
+                self._compare_and_remember(who, self._clinicians)
+            self._practitioner = who
+        return self._practitioner
+
+    def zone(self) -> tzinfo:
+        """The practice's time zone: the settings', else the Cliniko account's. Raises `ConfigurationError`."""
+        if self._time_zone is not None:
+            return self._time_zone
+        name = self.practitioner().time_zone
+        if name is None:
+            raise ConfigurationError(
+                ["SYNC_TIMEZONE is not set and Cliniko does not tell: set it, as Australia/Hobart."]
+            )
+        return ZoneInfo(name)
+
+    def moment(self, wanted: datetime | date) -> datetime:
+        """A setting's day or time as a moment: what names no zone is meant in the practice's."""
+        if not isinstance(wanted, datetime):
+            wanted = datetime.combine(wanted, time())
+        return wanted if wanted.tzinfo else wanted.replace(tzinfo=self.zone())
+
+    def _compare_and_remember(self, who: Practitioner, clinicians: Clinicians) -> None:
+        state = clinicians.enter(self._heidi_user_id)
+        remembered = ((state.cliniko_account, who.account), (state.cliniko_practitioner_id, who.practitioner_id))
+        if any(known and found and known != found for known, found in remembered):
+            hint = (
+                "This Cliniko key belongs to another account or practitioner than the one that this clinician's notes "
+                "were filed under: put the right clinician's key back."
+            )
+            raise NotAuthorised("cliniko", "identify", hint=hint, code="another_key")
+        clinicians.remember_identity(state.clinician_id, who)

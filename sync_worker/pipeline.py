@@ -1,0 +1,408 @@
+"""The story: what one tick of one clinician does.
+
+    session -> document -> note content -> patient match -> claim -> POST -> settle -> treatment note
+
+A tick ends old doubts, takes in sessions, then delivers what is pending and settled. Everything left of the claim is
+reading and arithmetic and may be thrown away; the request stands between two commits, in no transaction, and is never
+repeated here. One bad entry never stops the others, and one clinician's trouble never another's.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import Enum, auto
+
+from sync_worker import lifecycle
+from sync_worker.cliniko import ClinikoClient
+from sync_worker.clock import Clock
+from sync_worker.collect import Collector
+from sync_worker.convert import canonical_text
+from sync_worker.doubts import DoubtResolver
+from sync_worker.errors import (
+    ConfigurationError,
+    InvalidResponse,
+    LeaseLost,
+    LedgerUnavailable,
+    NotAuthorised,
+    RateLimited,
+    Rejected,
+    RemoteError,
+    Stopping,
+    Unavailable,
+)
+from sync_worker.heidi import HeidiClient
+from sync_worker.identity import Identity
+from sync_worker.ledger import Ledger
+from sync_worker.ledger.leases import Leases
+from sync_worker.ledger.sessions import IntakeRules
+from sync_worker.lifecycle import LookTimes
+from sync_worker.logs import get_logger
+from sync_worker.model import (
+    Accepted,
+    Attempt,
+    ClinicianState,
+    Entry,
+    InDoubt,
+    KeyTrouble,
+    Lease,
+    NotSent,
+    PostOutcome,
+    Reason,
+    Status,
+    StoredNote,
+    Tally,
+    TickReport,
+    Trouble,
+)
+from sync_worker.prepare import NeedsReview, Prepared, Preparer, Skipped
+from sync_worker.reading import SessionReader
+
+log = get_logger()
+
+FAILURES_IN_A_ROW = 3
+"""So many entries in a row without an answer are a service that is down, not bad entries."""
+RATE_LIMITS_PER_TICK = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TickSettings:
+    """What a tick needs to know of the settings."""
+
+    name: str
+    heidi_user_id: str
+    rehearse: bool
+    settle: timedelta
+    looks: LookTimes
+    start_at: datetime | date | None
+    ask_revisions: bool
+
+
+class Delivery(Enum):
+    """How the delivery of one entry ended, as far as the loop over entries cares."""
+
+    DONE = auto()
+    WAITING = auto()
+    RATE_LIMITED = auto()
+    PAUSED = auto()
+
+
+class Pipeline:
+    """One clinician's ticks. Built once by `bootstrap`, used from one thread at a time."""
+
+    def __init__(
+        self,
+        *,
+        settings: TickSettings,
+        heidi: HeidiClient,
+        cliniko: ClinikoClient,
+        ledger: Ledger,
+        leases: Leases,
+        collector: Collector,
+        reader: SessionReader,
+        preparer: Preparer,
+        doubts: DoubtResolver,
+        identity: Identity,
+        clock: Clock,
+    ) -> None:
+        self.settings = settings
+        self.heidi = heidi
+        self.cliniko = cliniko
+        self.ledger = ledger
+        self.leases = leases
+        self.collector = collector
+        self.reader = reader
+        self.preparer = preparer
+        self.doubts = doubts
+        self.identity = identity
+        self.clock = clock
+        self._state: ClinicianState | None = None
+        self._tally = Tally()
+        self._trouble: Trouble | None = None
+
+    # ------------------------------------------------------------ the tick
+
+    def tick(self, *, full: bool = False) -> TickReport:
+        """Settle old doubts, take in new sessions, then deliver what is pending.
+
+        `full` walks Heidi's whole list, whatever the sweep's interval says. Raises nothing but a bug: what stopped
+        the tick is in the report.
+        """
+        self._tally, self._trouble = Tally(), None
+        lease: Lease | None = None
+        try:
+            self._state = state = self.ledger.clinicians.enter(self.settings.heidi_user_id)
+            lease = self.leases.acquire(state.clinician_id, self.clock.now())
+            if lease is None:
+                return self._held_elsewhere(state)
+            self.doubts.resolve(lease, self._tally)
+            self.collect_sessions(lease, full=full)
+            self.deliver_pending(lease)
+        except (RemoteError, LedgerUnavailable, LeaseLost, ConfigurationError) as error:
+            self._note_error(error)
+        except Stopping:
+            pass
+        finally:
+            self.reader.forget()
+        if lease is not None:
+            self._close_tick(lease)
+        return TickReport(self.settings.name, self._tally, self._trouble)
+
+    def collect_sessions(self, lease: Lease, *, full: bool) -> None:
+        """Take in what is new in Heidi."""
+        state = self._require_state()
+        self.heidi.sign_in()
+        self._require_linked(state)
+        rules = IntakeRules(
+            settle=self.settings.settle, start_at=self._start_at(state), ask_revisions=self.settings.ask_revisions
+        )
+        tally, trouble = self.collector.collect(lease, state, rules, full=full)
+        self._trouble = self._trouble or trouble
+        self._tally.sessions_seen += tally.sessions_seen
+        self._tally.documents_seen += tally.documents_seen
+        self._tally.review += tally.review
+        self._tally.skipped += tally.skipped
+
+    def deliver_pending(self, lease: Lease) -> None:
+        """Deliver every pending entry that is due, each at most once; postpone those that failed."""
+        failed: list[Entry] = []
+        delivered = in_a_row = 0
+        if self.ledger.clinicians.is_paused(lease.clinician_id):
+            return
+        try:
+            for entry in self.ledger.entries.due(lease.clinician_id, Status.PENDING, self.clock.now()):
+                self.clock.check_stop()
+                try:
+                    if self._deliver_patiently(lease, entry) is Delivery.PAUSED:
+                        return
+                    delivered += 1
+                    in_a_row = 0
+                except (NotAuthorised, LedgerUnavailable, LeaseLost, Stopping, RateLimited):
+                    raise
+                except Unavailable as error:
+                    failed.append(entry)
+                    in_a_row += 1
+                    self._note_error(error)
+                    if in_a_row >= FAILURES_IN_A_ROW:
+                        raise
+                except Exception as error:
+                    failed.append(entry)
+                    self._note_error(error)
+                    log.exception("entry.failed", entry=entry.entry_id, clinician=self.settings.name)
+        finally:
+            if delivered:  # where nothing succeeded the service is down, and no entry is to blame
+                self._postpone(lease, failed)
+
+    def deliver(self, lease: Lease, entry: Entry) -> Delivery:
+        """Carry one document to Cliniko, or say why not."""
+        documents = self.reader.documents(entry.session_id)
+        if documents is None:
+            return self._hold(lease, entry, Reason.SOURCE_GONE)
+        document = next((found for found in documents if found.document_id == entry.document_id), None)
+        if document is None:
+            return self._skip(lease, entry, Reason.GONE)
+        if not self._is_settled(lease, entry, self.ledger.keyed_hash(document.content.strip())):
+            return Delivery.WAITING
+        session = self.reader.session(entry.session_id)
+        if session is None:
+            return self._hold(lease, entry, Reason.SOURCE_GONE)
+        self.identity.practitioner()
+        match self.preparer.prepare(session, document, pinned_patient_id=entry.patient_id if entry.pinned else None):
+            case NeedsReview() as why:
+                return self._hold(lease, entry, why.reason, why)
+            case Skipped(reason):
+                return self._skip(lease, entry, reason)
+            case Prepared() as prepared:
+                return self.post(lease, entry, prepared)
+
+    def post(self, lease: Lease, entry: Entry, prepared: Prepared) -> Delivery:
+        """Claim, send once, settle. No retry in here, by design."""
+        if self.settings.rehearse:
+            log.info("note.rehearsed", entry=entry.entry_id, reference=prepared.reference, rule=prepared.rule)
+            return Delivery.WAITING
+        note = prepared.note
+        meant = canonical_text(note.content)
+        fingerprint = self.ledger.keyed_hash(meant)
+        self.clock.check_stop()
+        attempt = self.ledger.attempts.claim(
+            lease, entry, patient_id=note.patient_id, fingerprint=fingerprint, now=self.clock.now()
+        )  # commit 1
+        if attempt is None:
+            return Delivery.PAUSED if self.ledger.clinicians.is_paused(lease.clinician_id) else Delivery.DONE
+        try:
+            outcome = self.cliniko.create_treatment_note(note)
+        except Exception:
+            log.exception("attempt.failed", entry=entry.entry_id, attempt=attempt.number)
+            outcome = InDoubt("unexpected")
+        return self._settle(lease, entry, attempt, outcome, prepared, meant)  # commit 2
+
+    # ------------------------------------------------------------ after the request
+
+    def _settle(
+        self, lease: Lease, entry: Entry, attempt: Attempt, outcome: PostOutcome, prepared: Prepared, meant: str
+    ) -> Delivery:
+        whole = not isinstance(outcome, Accepted) or self._arrived_whole(entry, outcome.note, meant)
+        settlement = lifecycle.after_post(outcome, arrived_whole=whole)
+        now = self.clock.now()
+        due_at = self.settings.looks.next_look(ended_at=now, looks=0) if settlement.to is Status.IN_DOUBT else now
+        self.ledger.attempts.settle(lease, attempt, settlement, now=now, due_at=due_at)
+        self._tally.posted += settlement.to is Status.POSTED
+        self._tally.review += settlement.to is Status.REVIEW
+        log.info(
+            f"note.{settlement.outcome}",
+            clinician=self.settings.name,
+            entry=entry.entry_id,
+            attempt=attempt.number,
+            status=settlement.to,
+            reason=settlement.reason,
+            code=settlement.code or None,
+            note_id=settlement.note_id,
+            reference=prepared.reference,
+            rule=prepared.rule,
+        )
+        return self._after_settling(outcome)
+
+    def _after_settling(self, outcome: PostOutcome) -> Delivery:
+        match outcome:
+            case KeyTrouble(status):
+                raise self.cliniko.refusal(status, "create_note")
+            case NotSent("rate_limited"):
+                return Delivery.RATE_LIMITED
+            case NotSent("stopping"):
+                raise Stopping
+            case NotSent():
+                raise Unavailable("cliniko", "create_note", hint="Cliniko cannot be reached: it is tried again.")
+        return Delivery.DONE
+
+    def _arrived_whole(self, entry: Entry, stored: StoredNote, meant: str) -> bool:
+        """Whether Cliniko holds what was meant: by the answer's echo, else by reading the note back."""
+        found: StoredNote | None = stored
+        if stored.content is None:
+            try:
+                found = self.cliniko.find_note(stored.note_id)
+            except (RemoteError, Stopping) as error:
+                log.warning("note.unverified", entry=entry.entry_id, note_id=stored.note_id, error=type(error).__name__)
+                return True  # it is there for sure; only its text could not be compared
+        return found is not None and canonical_text(found.content) == meant
+
+    # ------------------------------------------------------------ entries
+
+    def _deliver_patiently(self, lease: Lease, entry: Entry) -> Delivery:
+        """Deliver; after a 429 the budget waits for the reset, and the same entry goes first."""
+        for _ in range(RATE_LIMITS_PER_TICK):
+            result = self.deliver(lease, entry)
+            if result is not Delivery.RATE_LIMITED:
+                return result
+        raise RateLimited("cliniko", "create_note", status=429, hint="Cliniko asks for patience: it is tried again.")
+
+    def _is_settled(self, lease: Lease, entry: Entry, text_hash: bytes) -> bool:
+        """Whether the text stayed the same long enough between two reads; if it changed, it settles anew."""
+        now, settle = self.clock.now(), self.settings.settle
+        if text_hash != entry.text_hash:
+            self.ledger.entries.restart_settling(lease, entry, text_hash, now=now, due_at=now + settle)
+            return not settle
+        if lifecycle.is_finished(text_since=entry.text_since, now=now, settle=settle):
+            return True
+        self.ledger.entries.postpone(lease, entry, due_at=entry.text_since + settle, failures=entry.failures)
+        return False
+
+    def _hold(self, lease: Lease, entry: Entry, reason: Reason, why: NeedsReview | None = None) -> Delivery:
+        candidates = why.candidates if why else ()
+        self.ledger.entries.hold_for_review(lease, entry, reason, candidates, now=self.clock.now())
+        self._tally.review += 1
+        log.info("entry.held", entry=entry.entry_id, reason=reason, candidates=len(candidates))
+        return Delivery.DONE
+
+    def _skip(self, lease: Lease, entry: Entry, reason: Reason) -> Delivery:
+        self.ledger.entries.skip(lease, entry, reason, now=self.clock.now())
+        self._tally.skipped += 1
+        log.info("entry.skipped", entry=entry.entry_id, reason=reason)
+        return Delivery.DONE
+
+    def _postpone(self, lease: Lease, failed: list[Entry]) -> None:
+        """Leave entries that failed while others succeeded for later, and at last to a person."""
+        for entry in failed:
+            fresh = self.ledger.entries.get(entry.entry_id)
+            if fresh is None or fresh.status is not Status.PENDING:
+                continue
+            failures = fresh.failures + 1
+            if failures >= lifecycle.FAILURES_BEFORE_REVIEW:
+                self._hold(lease, fresh, Reason.FAILING)
+                continue
+            due_at = self.clock.now() + lifecycle.postponement(failures)
+            self.ledger.entries.postpone(lease, fresh, due_at=due_at, failures=failures)
+
+    # ------------------------------------------------------------ who and when
+
+    def _start_at(self, state: ClinicianState) -> datetime:
+        """From when on sessions are ours: the setting, else the clinician's first tick."""
+        if self.settings.start_at is not None:
+            return self.identity.moment(self.settings.start_at)
+        if state.start_at is not None:
+            return state.start_at
+        now = self.clock.now()
+        self.ledger.clinicians.remember_start(state.clinician_id, now)
+        return now
+
+    def _require_linked(self, state: ClinicianState) -> None:
+        """Each new token is followed by a look whether it is linked: a mistyped e-mail is an empty world."""
+        if not self.heidi.is_known_linked():
+            try:
+                self.heidi.require_linked()
+            except NotAuthorised:
+                self.ledger.clinicians.remember_link(state.clinician_id, linked=False)
+                raise
+            self.ledger.clinicians.remember_link(state.clinician_id, linked=True)
+
+    def _require_state(self) -> ClinicianState:
+        assert self._state is not None  # noqa: S101 - set by `tick` before anything else
+        return self._state
+
+    # ------------------------------------------------------------ the report
+
+    def _held_elsewhere(self, state: ClinicianState) -> TickReport:
+        holder = self.ledger.clinicians.lease_holder(state.clinician_id)
+        return TickReport(self.settings.name, self._tally, Trouble("held", f"Held by {holder}."))
+
+    def _close_tick(self, lease: Lease) -> None:
+        try:
+            counts = self.ledger.entries.open_counts(lease.clinician_id)
+            self._tally.pending = counts.get(Status.PENDING, 0)
+            self._tally.in_doubt = counts.get(Status.IN_DOUBT, 0)
+            self.ledger.clinicians.remember_trouble(lease.clinician_id, self._trouble.code if self._trouble else None)
+        except LedgerUnavailable as error:
+            self._note_error(error)
+        log.info(
+            "tick.done",
+            clinician=self.settings.name,
+            code=self._trouble.code if self._trouble else None,
+            sessions_seen=self._tally.sessions_seen,
+            documents_seen=self._tally.documents_seen,
+            posted=self._tally.posted,
+            review=self._tally.review,
+            pending=self._tally.pending,
+            in_doubt=self._tally.in_doubt,
+            skipped=self._tally.skipped,
+        )
+
+    def _note_error(self, error: Exception) -> None:
+        """Keep the first trouble of the tick; a lost lease means another epoch next time."""
+        if isinstance(error, LeaseLost) and self._state is not None:
+            self.leases.forget(self._state.clinician_id)
+        trouble = trouble_of(error)
+        self._trouble = self._trouble or trouble
+        log.error("tick.trouble", clinician=self.settings.name, code=trouble.code)
+
+
+def trouble_of(error: Exception) -> Trouble:
+    """What stopped a tick, for `once --json`, `status` and the log: never the error's own text."""
+    match error:
+        case NotAuthorised() | Rejected() | InvalidResponse() | Unavailable():
+            service = error.service.capitalize()
+            hint = error.hint or f"{service} cannot be reached or does not answer: it is tried again at the next tick."
+            return Trouble(f"{error.service}_{error.code}", hint)
+        case LedgerUnavailable():
+            return Trouble("ledger_unavailable", str(error))
+        case ConfigurationError():
+            return Trouble("settings", " ".join(error.problems))
+        case LeaseLost():
+            return Trouble("lease_lost", "Another worker took this clinician over, or a person was faster.")
+    return Trouble("unexpected", "An unexpected error, which is ours: the log names its place. The entry is kept.")

@@ -1,0 +1,232 @@
+"""From a document to a note ready to be sent: reads and pure functions only, so it may be done again at will.
+
+session -> document -> note content -> patient match. Says why not, where it cannot; never writes anywhere.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, tzinfo
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from sync_worker.cliniko import ClinikoClient
+from sync_worker.convert import note_title, reference_of, render_note_content, source_line
+from sync_worker.errors import ConfigurationError, ConversionError
+from sync_worker.heidi import HeidiClient
+from sync_worker.matching import check_patient, match_patient, usable_birth_date
+from sync_worker.model import (
+    DEFAULT_ROUTE,
+    Ambiguous,
+    Candidate,
+    Document,
+    Hint,
+    Matched,
+    MatchOutcome,
+    NoMatch,
+    Note,
+    Patient,
+    Reason,
+    Route,
+    Session,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A note that may be sent."""
+
+    note: Note
+    reference: str
+    rule: int | None
+    """Which rule matched the patient; None where a person did."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeedsReview:
+    """A person must decide first."""
+
+    reason: Reason
+    candidates: Sequence[Candidate] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Not to be filed, by a rule."""
+
+    reason: Reason
+
+
+Preparation = Prepared | NeedsReview | Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSettings:
+    """How notes are made."""
+
+    region: str
+    routes: Sequence[Route]
+    html: str
+    draft: bool
+    identifiers: int
+
+
+class Clockwork(Protocol):
+    """All that is needed of the clock here."""
+
+    def now(self) -> datetime: ...
+
+
+class Preparer:
+    """Makes notes of documents for one clinician. `zone` gives the practice's time zone, which may need asking."""
+
+    def __init__(
+        self,
+        *,
+        heidi: HeidiClient,
+        cliniko: ClinikoClient,
+        settings: NoteSettings,
+        zone: Callable[[], tzinfo],
+        clock: Clockwork,
+    ) -> None:
+        self._heidi = heidi
+        self._cliniko = cliniko
+        self._settings = settings
+        self._zone = zone
+        self._clock = clock
+        self._templates: dict[str, str] | None = None
+
+    def prepare(self, session: Session, document: Document, *, pinned_patient_id: str | None = None) -> Preparation:
+        """A note for a document, or why there is none. `pinned_patient_id` is a person's choice of patient.
+
+        Raises `RemoteError` where a service does not answer: an empty answer and none are not the same.
+        """
+        route = self.route_for(document)
+        if route.action == "skip":
+            return Skipped(Reason.ROUTE)
+        if pinned_patient_id is not None:
+            match = self._check_pinned(session.hint, pinned_patient_id)
+        elif route.action == "review":
+            return NeedsReview(Reason.ROUTE)
+        else:
+            match = self._match(session)
+        if not isinstance(match, Matched):
+            return NeedsReview(match.reason, match.candidates)
+        try:
+            return self._note(session, document, route, match)
+        except ConversionError:
+            return NeedsReview(Reason.NOT_CARRIED, match.candidates)
+
+    def route_for(self, document: Document) -> Route:
+        """The first route that fits a document."""
+        return next((route for route in self._settings.routes if _fits(route, document)), DEFAULT_ROUTE)
+
+    # ------------------------------------------------------------ the patient
+
+    def _match(self, session: Session) -> MatchOutcome:
+        if session.consent is False:
+            return NoMatch(Reason.CONSENT_REFUSED)
+        hint = self._completed(session)
+        if hint is None:
+            return NoMatch(Reason.BIRTH_DATES_DIFFER)
+        candidates = self._candidates(hint)
+        today = self._clock.now().astimezone(self._zone()).date()
+        match = match_patient(hint, candidates, today=today, identifiers=self._settings.identifiers)
+        if isinstance(match, Matched):
+            chosen = next(patient for patient in candidates if patient.patient_id == match.patient_id)
+            if chosen.accepted_privacy_policy is False:
+                return Ambiguous(Reason.PRIVACY_DECLINED, match.candidates)
+        return match
+
+    def _completed(self, session: Session) -> Hint | None:
+        """The session's hint, with what Heidi's patient profile adds; None if the two tell different birth dates.
+
+        Names come from the session alone.
+        """
+        profile_id = session.patient_profile_id
+        profile = self._heidi.find_patient_profile(profile_id) if profile_id else None
+        if profile is None:
+            return session.hint
+        hint = session.hint
+        if hint.birth_date and profile.birth_date and hint.birth_date != profile.birth_date:
+            return None
+        return Hint(
+            name=hint.name,
+            birth_date=hint.birth_date or profile.birth_date,
+            linked_patient_id=hint.linked_patient_id or profile.linked_patient_id,
+            email=hint.email or profile.email,
+        )
+
+    def _candidates(self, hint: Hint) -> list[Patient]:
+        today = self._clock.now().date()
+        born = usable_birth_date(hint.birth_date, today=today)
+        found = self._cliniko.find_patients_born(born) if born else []
+        linked = hint.linked_patient_id
+        if linked and linked.isascii() and linked.isdigit() and linked not in {one.patient_id for one in found}:
+            chart = self._cliniko.find_patient(linked)
+            found = [*found, *([chart] if chart else [])]
+        return self._cliniko.with_survivors(found)
+
+    def _check_pinned(self, hint: Hint, patient_id: str) -> MatchOutcome:
+        """A person's choice stands, unless the chart cannot take a note any more."""
+        patient = self._cliniko.find_patient(patient_id)
+        if patient is None:
+            return NoMatch(Reason.PATIENT_UNAVAILABLE)
+        born = usable_birth_date(hint.birth_date, today=self._clock.now().date())
+        evidence = (check_patient(replace(hint, birth_date=born), patient),)
+        if patient.archived or patient.merged_into:
+            return Ambiguous(Reason.PATIENT_UNAVAILABLE, evidence)
+        return Matched(patient_id, 0, evidence)
+
+    # ------------------------------------------------------------ the note
+
+    def _note(self, session: Session, document: Document, route: Route, match: Matched) -> Prepared:
+        reference = reference_of(
+            region=self._settings.region, session_id=session.session_id, document_id=document.document_id
+        )
+        session_at = session.created_at.astimezone(self._zone())
+        note = Note(
+            patient_id=match.patient_id,
+            title=note_title(
+                template=route.title,
+                document_name=document.name,
+                session_date=session_at.date(),
+                reference=reference,
+            ),
+            content=render_note_content(
+                document,
+                source=source_line(session_at=session_at, reference=reference),
+                layout=route.layout,
+                html=self._settings.html,
+            ),
+            draft=self._settings.draft,
+            template_id=self._template_id(route),
+        )
+        return Prepared(note, reference, match.rule or None)
+
+    def _template_id(self, route: Route) -> str | None:
+        if route.cliniko_template is None:
+            return None
+        if self._templates is None:
+            self._templates = self._cliniko.list_templates()
+        return template_id(route.cliniko_template, self._templates)
+
+
+def template_id(wanted: str, templates: dict[str, str]) -> str:
+    """The id of the one template of this id or name. Raises `ConfigurationError` if there is none, or several."""
+    if wanted in templates:
+        return wanted
+    named = [id_ for id_, name in templates.items() if name.casefold() == wanted.casefold()]
+    if len(named) != 1:
+        many = "no" if not named else "more than one"
+        raise ConfigurationError(
+            [f'Cliniko has {many} treatment note template "{wanted}": mend cliniko_template in clinic.toml.']
+        )
+    return named[0]
+
+
+def _fits(route: Route, document: Document) -> bool:
+    if route.heidi_template is not None and route.heidi_template != document.template_id:
+        return False
+    if route.document_name is None:
+        return True
+    return fnmatchcase(document.name.casefold(), route.document_name.casefold())

@@ -1,0 +1,103 @@
+"""The service: APScheduler runs one tick job per clinician until the process is asked to stop.
+
+Late runs are coalesced and never dropped (the library's own default drops what is a second late), and no tick of a
+clinician overlaps another. A person's decision in any process wakes the clinicians within seconds.
+"""
+
+import signal
+import threading
+from datetime import UTC, datetime
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from sync_worker.bootstrap import CLINICIANS_AT_ONCE, Worker
+from sync_worker.clock import SystemClock
+from sync_worker.errors import LedgerUnavailable
+from sync_worker.logs import get_logger
+
+log = get_logger()
+
+DECISIONS_SECONDS = 2
+JITTER_SECONDS = 3
+
+
+class Service:
+    """Ticks of all clinicians, every `poll_seconds`, until `clock.stop` is set."""
+
+    def __init__(self, worker: Worker, *, poll_seconds: int, clock: SystemClock) -> None:
+        self._worker = worker
+        self._clock = clock
+        self._running: set[str] = set()
+        self._decisions_seen: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._scheduler = BackgroundScheduler(
+            executors={
+                "default": ThreadPoolExecutor(min(CLINICIANS_AT_ONCE, len(worker.pipelines))),
+                "watch": ThreadPoolExecutor(1),
+            },
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=UTC,
+        )
+        self._scheduler.add_listener(self._on_trouble, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
+        for user_id in worker.pipelines:
+            self._scheduler.add_job(
+                self._tick,
+                "interval",
+                args=[user_id],
+                id=user_id,
+                seconds=poll_seconds,
+                jitter=min(JITTER_SECONDS, poll_seconds // 2),
+                next_run_time=datetime.now(UTC),
+            )
+        self._scheduler.add_job(
+            self._notice_decisions, "interval", id="decisions", seconds=DECISIONS_SECONDS, executor="watch"
+        )
+
+    def run(self) -> None:
+        """Tick until asked to stop; then let an open request end, and come back."""
+        self._scheduler.start()
+        log.info("service.started", count=len(self._worker.pipelines))
+        self._clock.stop.wait()
+        log.info("service.stopping")
+        self._scheduler.shutdown(wait=True)
+
+    def _tick(self, user_id: str) -> None:
+        with self._lock:
+            self._running.add(user_id)
+        try:
+            self._note_decisions(user_id)
+            self._worker.pipelines[user_id].tick()
+        finally:
+            with self._lock:
+                self._running.discard(user_id)
+
+    def _note_decisions(self, user_id: str) -> None:
+        try:
+            self._decisions_seen[user_id] = self._worker.ledger.decisions()
+        except LedgerUnavailable:
+            log.error("ledger.unavailable", code="ledger_unavailable")
+
+    def _notice_decisions(self) -> None:
+        """Wake whoever has not ticked since the newest decision; a running tick is looked at again right after."""
+        try:
+            newest = self._worker.ledger.decisions()
+        except LedgerUnavailable:
+            return  # the tick says so
+        for user_id in self._worker.pipelines:
+            with self._lock:
+                idle = user_id not in self._running
+            if idle and self._decisions_seen.get(user_id, newest) < newest:
+                self._scheduler.modify_job(user_id, next_run_time=datetime.now(UTC))
+
+    @staticmethod
+    def _on_trouble(event: JobExecutionEvent) -> None:
+        error = getattr(event, "exception", None)
+        log.error("job.failed" if error else "job.late", error=type(error).__name__ if error else None)
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Let SIGTERM and SIGINT ask the process to stop, in order."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
