@@ -16,7 +16,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync_worker import convert
 from sync_worker.convert import (
     canonical_text,
     document_text,
@@ -25,6 +24,7 @@ from sync_worker.convert import (
     render_note_content,
     source_line,
 )
+from sync_worker.convert import note as convert
 from sync_worker.errors import ConversionError
 from sync_worker.model import Document, NoteContent, Question, Section
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync_worker.matching import Evidence, check_patient, match_patient, usable_birth_date
+from sync_worker.matching.names import compare_name, read_name
+from sync_worker.matching.short_forms import is_one_step, is_short_form, short_forms
 from sync_worker.model import Ambiguous, Hint, Matched, MatchOutcome, NoMatch, Patient, Reason
-from sync_worker.names import compare_name, read_name
-from sync_worker.short_forms import is_one_step, is_short_form, short_forms
 
 TODAY = date(2026, 11, 20)
 BORN = date(1984, 3, 17)

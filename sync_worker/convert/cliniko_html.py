@@ -14,7 +14,7 @@ from enum import StrEnum
 from html import escape
 from itertools import groupby, zip_longest
 
-from sync_worker.structure import (
+from sync_worker.convert.structure import (
     Block,
     Cell,
     Code,
@@ -29,7 +29,7 @@ from sync_worker.structure import (
     Table,
     lines_text,
 )
-from sync_worker.words import readable
+from sync_worker.convert.words import readable
 
 PERMITTED_TAGS = frozenset(["p", "div", "br", "ul", "ol", "li", "blockquote", "h1", "h2", "b", "i", "u", "a"])
 BASIC_TAGS = frozenset({"div", "br"})

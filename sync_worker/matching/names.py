@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from anyascii import anyascii
 
-from sync_worker.short_forms import is_one_step, is_short_form
+from sync_worker.matching.short_forms import is_one_step, is_short_form
 
 Words = tuple[str, ...]
 

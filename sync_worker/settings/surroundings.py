@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dotenv.parser import parse_stream
 
-from sync_worker.clinic import KeyReference
+from sync_worker.settings.clinic import KeyReference
 
 
 @dataclass

@@ -18,12 +18,12 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from sync_worker import residency
-from sync_worker.clinic import EMAIL, USER_ID, ClinicFile, read_clinic_file, start_at, time_zone
 from sync_worker.errors import ConfigurationError
 from sync_worker.model import Route
-from sync_worker.residency import ADDRESS, HOST_AND_PORT, LOOPBACK, host_of
-from sync_worker.surroundings import Problems, Surroundings, look_around, misspelt
+from sync_worker.settings import residency
+from sync_worker.settings.clinic import EMAIL, USER_ID, ClinicFile, read_clinic_file, start_at, time_zone
+from sync_worker.settings.residency import ADDRESS, HOST_AND_PORT, LOOPBACK, host_of
+from sync_worker.settings.surroundings import Problems, Surroundings, look_around, misspelt
 
 SECRETS = ("HEIDI_API_KEY", "CLINIKO_API_KEY", "DATABASE_URL", "SYNC_HEARTBEAT_URL")
 """Settings whose value is a key or holds one: each may also come from NAME_FILE or systemd's credentials."""

@@ -7,7 +7,7 @@ of it. Refuses to know Markdown, HTML or Cliniko.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sync_worker.words import fold
+from sync_worker.convert.words import fold
 
 
 @dataclass(frozen=True, slots=True)

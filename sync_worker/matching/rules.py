@@ -19,8 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from sync_worker.model import Ambiguous, Candidate, Hint, Matched, MatchOutcome, NoMatch, Patient, Reason
-from sync_worker.names import (
+from sync_worker.matching.names import (
     NameComparison,
     NameFit,
     TypedName,
@@ -29,6 +28,7 @@ from sync_worker.names import (
     read_name,
     same_given_name,
 )
+from sync_worker.model import Ambiguous, Candidate, Hint, Matched, MatchOutcome, NoMatch, Patient, Reason
 
 
 class Evidence(StrEnum):

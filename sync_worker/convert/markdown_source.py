@@ -17,8 +17,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
-from sync_worker.errors import ConversionError
-from sync_worker.structure import (
+from sync_worker.convert.structure import (
     Block,
     Cell,
     Code,
@@ -34,6 +33,7 @@ from sync_worker.structure import (
     address_beside,
     lines_text,
 )
+from sync_worker.errors import ConversionError
 
 MAX_DEPTH = 64
 """Blocks within blocks. A nested list takes two; nobody reads twenty levels, and Python's stack ends near 200."""

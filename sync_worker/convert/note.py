@@ -1,7 +1,7 @@
 """A Heidi document becomes a note's title and content.
 
 Owns the reference that ties a note to its document, the title, and how a document's headings become a note's
-questions; structure.py, markdown_source.py, html_source.py and cliniko_html.py do the steps between. Refuses to cut:
+questions; the other modules of this package do the steps between. Refuses to cut:
 a document either keeps every word or raises `ConversionError`, and a person decides.
 
 Pure: nothing is read or written, and the same document gives the same note for ever.
@@ -13,22 +13,13 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 
-from sync_worker.cliniko_html import Html, answer_html
+from sync_worker.convert.cliniko_html import Html, answer_html
+from sync_worker.convert.html_source import HtmlSource
+from sync_worker.convert.markdown_source import source_words, structure_of
+from sync_worker.convert.structure import Block, Heading, Paragraph, Span, blocks_text, lines_text
+from sync_worker.convert.words import BLOCK_TAGS, carries, html_words, readable
 from sync_worker.errors import ConversionError
-from sync_worker.html_source import HtmlSource
-from sync_worker.markdown_source import source_words, structure_of
 from sync_worker.model import Document, NoteContent, Question, Section
-from sync_worker.structure import Block, Heading, Paragraph, Span, blocks_text, lines_text
-from sync_worker.words import BLOCK_TAGS, canonical_text, carries, html_words, readable
-
-__all__ = [
-    "canonical_text",
-    "document_text",
-    "note_title",
-    "reference_of",
-    "render_note_content",
-    "source_line",
-]
 
 MAX_NAME = 255
 """Characters in a note's title and in the name of a question (Cliniko's "Treatment notes" page says so of names)."""

@@ -12,11 +12,11 @@ import nh3
 from bs4 import BeautifulSoup, Tag
 from markdownify import MarkdownConverter
 
+from sync_worker.convert.html_repair import mend
+from sync_worker.convert.markdown_source import ADDRESS, LINE_END, MARKS, MAX_DEPTH
+from sync_worker.convert.structure import address_beside
+from sync_worker.convert.words import BLOCK_TAGS, carries, fold, readable
 from sync_worker.errors import ConversionError
-from sync_worker.html_repair import mend
-from sync_worker.markdown_source import ADDRESS, LINE_END, MARKS, MAX_DEPTH
-from sync_worker.structure import address_beside
-from sync_worker.words import BLOCK_TAGS, carries, fold, readable
 
 MAX_OPEN_TAGS = 256
 """Tags open at once before cleaning. The cleaner's time grows with the square of the depth: 100 000 take 48 s."""

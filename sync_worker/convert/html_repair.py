@@ -12,9 +12,9 @@ from typing import Any
 from bs4 import BeautifulSoup, Tag
 from bs4.element import PageElement
 
+from sync_worker.convert.markdown_source import LINE_END
+from sync_worker.convert.words import BLOCK_TAGS, fold
 from sync_worker.errors import ConversionError
-from sync_worker.markdown_source import LINE_END
-from sync_worker.words import BLOCK_TAGS, fold
 
 MAX_CELLS = 20_000
 """Places in one table's grid; a few bytes of HTML can ask for millions."""

@@ -1,0 +1,27 @@
+"""A Heidi document becomes a note's title and content. Pure: the same document gives the same note for ever.
+
+    document -> markdown_source | html_source -> structure -> cliniko_html -> note (questions and answers)
+
+`words` tells what a reader sees, before and after, so that nothing is lost on the way. Raises `ConversionError` for a
+document that cannot be carried whole; refuses to cut.
+"""
+
+from sync_worker.convert.note import (
+    document_text,
+    has_words,
+    note_title,
+    reference_of,
+    render_note_content,
+    source_line,
+)
+from sync_worker.convert.words import canonical_text
+
+__all__ = [
+    "canonical_text",
+    "document_text",
+    "has_words",
+    "note_title",
+    "reference_of",
+    "render_note_content",
+    "source_line",
+]
