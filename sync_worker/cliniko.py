@@ -135,6 +135,10 @@ class ClinikoClient:
         )
         return {id_: _text(row.get("name")) for row in rows if (id_ := _id(row)) is not None}
 
+    def wait_for_turn(self) -> None:
+        """Wait until a request may go out at once. Raises `Stopping` if the process is asked to stop meanwhile."""
+        self._http.wait_for_turn()
+
     def create_treatment_note(self, note: Note) -> PostOutcome:
         """Ask Cliniko to create a note, once. THE unsafe request: call it only between the two commits.
 

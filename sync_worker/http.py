@@ -88,6 +88,11 @@ class RateBudget:
         while (wait := self._try()) > 0:
             self._clock.sleep(wait)
 
+    def wait(self) -> None:
+        """Wait until there is a place, without taking it. Raises `Stopping` as `take` does."""
+        while (wait := self._try(peek=True)) > 0:
+            self._clock.sleep(wait)
+
     def block(self, seconds: float) -> float:
         """Let nothing out for this long (capped); gives back the seconds it will really be."""
         seconds = min(max(seconds, 0.0), LONGEST_BLOCK_SECONDS)
@@ -95,12 +100,12 @@ class RateBudget:
             self._blocked_until = max(self._blocked_until, self._clock.monotonic() + seconds)
         return seconds
 
-    def _try(self) -> float:
+    def _try(self, *, peek: bool = False) -> float:
         with self._lock:
             now = self._clock.monotonic()
             is_full = len(self._sent) == self._sent.maxlen
             wait = max(self._blocked_until - now, self._sent[0] + 60.0 - now if is_full else 0.0)
-            if wait <= 0:
+            if wait <= 0 and not peek:
                 self._sent.append(now)
             return wait
 
@@ -159,6 +164,11 @@ class HttpClient:
                 answer = self._exchange(self._reads, "GET", operation, path, params, None, headers())
                 self._raise_for_status(operation, answer)
         return answer
+
+    def wait_for_turn(self) -> None:
+        """Wait until the rate budget lets a request out at once: nothing should wait between claim and request."""
+        if self._budget is not None:
+            self._budget.wait()
 
     def write_once(self, operation: str, method: str, path: str, body: Any) -> Answer:
         """Send a request that changes something, once, and give back whatever answer came.

@@ -42,7 +42,7 @@ class Identity:
         """The practice's time zone: the settings', else the Cliniko account's. Raises `ConfigurationError`."""
         if self._time_zone is not None:
             return self._time_zone
-        name = self.practitioner().time_zone
+        name = self._remembered_zone() or self.practitioner().time_zone
         if name is None:
             raise ConfigurationError(
                 ["SYNC_TIMEZONE is not set and Cliniko does not tell: set it, as Australia/Hobart."]
@@ -54,6 +54,10 @@ class Identity:
         if not isinstance(wanted, datetime):
             wanted = datetime.combine(wanted, time())
         return wanted if wanted.tzinfo else wanted.replace(tzinfo=self.zone())
+
+    def _remembered_zone(self) -> str | None:
+        """What Cliniko told once, so that a poll that finds nothing to do asks Cliniko nothing."""
+        return self._clinicians.enter(self._heidi_user_id).time_zone if self._clinicians is not None else None
 
     def _compare_and_remember(self, who: Practitioner, clinicians: Clinicians) -> None:
         state = clinicians.enter(self._heidi_user_id)

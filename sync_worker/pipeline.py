@@ -123,8 +123,8 @@ class Pipeline:
     def tick(self, *, full: bool = False) -> TickReport:
         """Settle old doubts, take in new sessions, then deliver what is pending.
 
-        `full` walks Heidi's whole list, whatever the sweep's interval says. Raises nothing but a bug: what stopped
-        the tick is in the report.
+        `full` walks Heidi's whole list, whatever the sweep's interval says. Raises nothing: what stopped the tick is in
+        the report.
         """
         self._tally, self._trouble = Tally(), None
         lease: Lease | None = None
@@ -140,6 +140,9 @@ class Pipeline:
             self._note_error(error)
         except Stopping:
             pass
+        except Exception as error:
+            self._note_error(error)
+            log.exception("tick.failed", clinician=self.settings.name)
         finally:
             self.reader.forget()
         if lease is not None:
@@ -221,6 +224,7 @@ class Pipeline:
         note = prepared.note
         meant = canonical_text(note.content)
         fingerprint = self.ledger.keyed_hash(meant)
+        self.cliniko.wait_for_turn()
         self.clock.check_stop()
         attempt = self.ledger.attempts.claim(
             lease, entry, patient_id=note.patient_id, fingerprint=fingerprint, now=self.clock.now()

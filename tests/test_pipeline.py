@@ -102,8 +102,7 @@ def test_a_document_deleted_before_filing_is_skipped_and_comes_back_with_it(clin
     clinic.restart(SYNC_SETTLE_SECONDS="600")
     _, session, document = clinic.a_finished_document()
     clinic.tick()
-    record = clinic.heidi.delete_document(document)
-    del record
+    clinic.heidi.delete_document(document)
     assert clinic.tick().tally.skipped == 1
     counts = Views(clinic.ledger.engine).entry_counts()
     assert (counts["skipped"], counts["pending"]) == (1, 0)
@@ -218,13 +217,26 @@ def test_a_paused_clinician_posts_nothing_until_resumed(clinic: Clinic) -> None:
     assert clinic.tick().tally.posted == 1
 
 
-def test_a_note_that_arrived_changed_is_put_before_the_clinician_and_not_sent_again(clinic: Clinic) -> None:
-    clinic.cliniko.html = "legacy"  # this account keeps div and br alone, and lets go of what stands in other tags
-    clinic.a_finished_document("# Plan\n\n- rest\n- **ice**")
-    clinic.cliniko.edit_echo = None
+def test_a_note_that_arrived_changed_is_put_before_the_clinician_and_not_sent_again(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync_worker.sandbox.validation.sanitised", lambda answer, tags: answer.replace("not ", ""))
+    clinic.a_finished_document("# Plan\n\nDo not rest.")
     clinic.tick()
-    clinic.ticks(2)
+    clinic.ticks(3)
+    [note] = clinic.notes()
+    [item] = Views(clinic.ledger.engine).review_list()
+    assert (item.reason, item.waiting_on) == ("content_changed", "clinician")
+    assert Views(clinic.ledger.engine).entry_life(item.entry).note_id == note.note_id
     assert clinic.posts() == 1
+
+
+def test_an_account_that_keeps_only_div_and_br_gets_such_a_note(clinic: Clinic) -> None:
+    clinic.cliniko.html = "legacy"
+    clinic.restart(CLINIKO_HTML="basic")
+    clinic.a_finished_document("# Plan\n\n- rest\n- **ice**\n\n| side | ROM |\n|---|---|\n| left | <90 |")
+    assert clinic.tick().tally.posted == 1
+    assert reasons(clinic) == []
 
 
 def test_a_key_of_somebody_else_files_nothing(clinic: Clinic) -> None:

@@ -119,7 +119,8 @@ def is_paused(db: Connection, clinician_id: int) -> bool:
 def insert_once(db: Connection, table: type[Base], values: dict[str, Any]) -> bool:
     """Insert a row unless there is one already, perhaps since this moment; say whether it was inserted."""
     statement: Any = sqlite_insert(table) if db.dialect.name == "sqlite" else postgres_insert(table)
-    return bool(db.execute(statement.values(**values).on_conflict_do_nothing()).rowcount == 1)
+    statement = statement.values(**values).on_conflict_do_nothing().returning(*table.__table__.primary_key)
+    return db.execute(statement).first() is not None
 
 
 def later(one: datetime | None, other: datetime) -> datetime:

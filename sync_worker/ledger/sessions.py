@@ -188,7 +188,7 @@ class _PageRecorder:
                 "pinned": False,
             },
         )
-        entry = next(one for one in self._entries_of(seen.session_id) if one.document_id == document.document_id)
+        [entry] = self._entries_of(seen.session_id, EntryRow.document_id == document.document_id)
         if not is_new:  # another clinician's tick entered it at this very moment
             self._compare(entry, document)
             return
@@ -253,9 +253,9 @@ class _PageRecorder:
             and entry.reason not in lifecycle.DOUBTS
         )
 
-    def _entries_of(self, session_id: str) -> list[Entry]:
+    def _entries_of(self, session_id: str, *more: Any) -> list[Entry]:
         """The session's entries, locked until our commit: a person's decision comes before this reading or after it."""
-        where = (EntryRow.region == self.region, EntryRow.session_id == session_id)
+        where = (EntryRow.region == self.region, EntryRow.session_id == session_id, *more)
         query = entries().where(*where).order_by(EntryRow.id).with_for_update()
         return [entry_of(row) for row in self.db.execute(query)]
 
