@@ -4,7 +4,6 @@ Late runs are coalesced and never dropped (the library's own default drops what 
 clinician overlaps another. A person's decision in any process wakes the clinicians within seconds.
 """
 
-import signal
 import threading
 from datetime import UTC, datetime
 
@@ -95,9 +94,3 @@ class Service:
     def _on_trouble(event: JobExecutionEvent) -> None:
         error = getattr(event, "exception", None)
         log.error("job.failed" if error else "job.late", error=type(error).__name__ if error else None)
-
-
-def stop_on_signals(stop: threading.Event) -> None:
-    """Let SIGTERM and SIGINT ask the process to stop, in order."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())

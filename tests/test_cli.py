@@ -393,3 +393,11 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_reason_to_wait_has_its_words() -> None:
+    from sync_worker.advice import ADVICE
+    from sync_worker.lifecycle import WAITS_ON
+
+    assert ADVICE.keys() == WAITS_ON.keys()
+    assert all(sentence.endswith(".") for sentence in ADVICE.values())

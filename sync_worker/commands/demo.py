@@ -18,6 +18,7 @@ from rich.table import Table
 from sync_worker.bootstrap import Worker, open_ledger
 from sync_worker.clock import SystemClock
 from sync_worker.commands.errors import DONE, PARTLY, say
+from sync_worker.commands.setup import stop_on_signals
 from sync_worker.convert import reference_of
 from sync_worker.ledger.views import ReviewItem, Views
 from sync_worker.logs import configure_logging, quiet_stamina
@@ -25,7 +26,6 @@ from sync_worker.sandbox import Sandbox
 from sync_worker.sandbox.cliniko_records import NoteRecord
 from sync_worker.sandbox.practice import PopulatedPractice, build_practice, populate
 from sync_worker.sandbox.words import lost_words
-from sync_worker.scheduler import stop_on_signals
 from sync_worker.settings import load_settings
 
 MOST_ROUNDS = 30

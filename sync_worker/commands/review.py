@@ -5,12 +5,14 @@ Decisions go to the ledger; the worker acts on them.
 
 import getpass
 import re
+from datetime import UTC, tzinfo
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
 
+from sync_worker.advice import ADVICE
 from sync_worker.bootstrap import cliniko_client
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
@@ -18,6 +20,7 @@ from sync_worker.commands.errors import DONE, print_json, say
 from sync_worker.errors import ConfigurationError, NotPossible
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import EntryLife, ReviewItem, Views, waits_on
+from sync_worker.model import Reason
 from sync_worker.settings import Settings
 
 CLINIKO_ID = re.compile(r"[0-9]{1,20}")
@@ -34,7 +37,7 @@ def list_waiting(*, as_json: bool) -> int:
     elif not items:
         say("Nothing waits for a person.")
     else:
-        _show_list(items, names)
+        _show_list(items, names, settings.timezone or UTC)
     return DONE
 
 
@@ -45,7 +48,7 @@ def show(entry: int, *, as_json: bool) -> int:
     if as_json:
         print_json(_life_json(life))
     else:
-        _show_life(life)
+        _show_life(life, settings.timezone or UTC)
     return DONE
 
 
@@ -170,24 +173,27 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
 
 
-def _show_list(items: list[ReviewItem], names: dict[str, str]) -> None:
+def _show_list(items: list[ReviewItem], names: dict[str, str], zone: tzinfo) -> None:
     table = Table(title="Waiting for a person")
-    for heading in ("Entry", "Why", "Waits on", "Clinician", "Since", "Candidates"):
-        table.add_column(heading)
+    for heading in ("Entry", "Why", "Waits on", "Clinician", "Since", "Charts"):
+        table.add_column(heading, no_wrap=heading != "Clinician")
     for item in items:
         table.add_row(
             str(item.entry),
             item.reason,
             item.waiting_on,
             names.get(item.heidi_user_id, item.heidi_user_id),
-            f"{item.waiting_since:%Y-%m-%d %H:%M} UTC",
+            f"{item.waiting_since.astimezone(zone):%d %b %H:%M}",
             str(len(item.candidates)),
         )
     Console().print(table)
+    say("`sync-worker review show ENTRY` tells more of one.")
 
 
-def _show_life(life: EntryLife) -> None:
+def _show_life(life: EntryLife, zone: tzinfo) -> None:
     say(f"Entry {life.entry}: {life.status.replace('_', ' ')}" + (f", {life.reason}" if life.reason else ""))
+    if life.status == "review" and life.reason:
+        say(f"  {ADVICE[Reason(life.reason)]}")
     say(f"  session {life.session_id}, document {life.document_id}")
     if life.note_id:
         say(f"  note {life.note_id} on patient {life.patient_id}")
@@ -197,5 +203,10 @@ def _show_life(life: EntryLife) -> None:
     for attempt in life.attempts:
         say(f"  attempt {attempt['number']}: {attempt['outcome'] or 'open'} {attempt['code'] or ''}".rstrip())
     for step in life.history:
-        move = f"{step['from_status'] or 'found'} -> {step['to_status']}"
-        say(f"  {step['at']:%Y-%m-%d %H:%M:%S} {move} {step['reason'] or ''} by {step['actor']}".replace("  by", " by"))
+        say(f"  {_step(step, zone)}")
+
+
+def _step(step: dict[str, Any], zone: tzinfo) -> str:
+    reason = f" ({step['reason']})" if step["reason"] else ""
+    move = f"{step['from_status'] or 'found'} -> {step['to_status']}"
+    return f"{step['at'].astimezone(zone):%Y-%m-%d %H:%M:%S} {move}{reason} by {step['actor']}"

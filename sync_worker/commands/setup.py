@@ -1,6 +1,9 @@
 """What most commands begin with: settings, logging, and the ledger as it stands."""
 
+import os
+import signal
 import sys
+import threading
 
 from sqlalchemy import Engine
 
@@ -11,18 +14,37 @@ from sync_worker.logs import configure_logging, quiet_stamina
 from sync_worker.settings import Settings, load_settings
 
 
-def load(*, clock: SystemClock | None = None) -> tuple[Settings, SystemClock]:
-    """The settings, with logging set up as they say. Raises `ConfigurationError` with every problem."""
+def load() -> tuple[Settings, SystemClock]:
+    """The settings and a clock, for a command that talks to a person: it logs errors only, unless debugging.
+
+    Raises `ConfigurationError` with every problem.
+    """
     settings = load_settings()
-    configure_logging(level=settings.sync_log_level, fmt=settings.sync_log_format)
-    quiet_stamina()
-    return settings, clock or SystemClock()
+    _set_up(settings, "DEBUG" if settings.sync_log_level == "DEBUG" else "ERROR")
+    return settings, SystemClock()
 
 
-def warn(settings: Settings) -> None:
-    """Tell on stderr what was set and is not obeyed."""
+def load_for_work() -> tuple[Settings, SystemClock]:
+    """The settings and a clock that SIGTERM and SIGINT stop, for a command that ticks: it logs as they say."""
+    settings = load_settings()
+    _set_up(settings, settings.sync_log_level)
+    clock = SystemClock()
+    stop_on_signals(clock.stop)
     for warning in settings.warnings:
         print(f"sync-worker: note: {warning}", file=sys.stderr)  # noqa: T201 - a command talks to a person
+    return settings, clock
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Let SIGTERM and SIGINT ask the process to stop, in order."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+
+
+def _set_up(settings: Settings, level: str) -> None:
+    os.umask(0o077)  # whatever this program makes is for its own user's eyes
+    configure_logging(level=level, fmt=settings.sync_log_format)
+    quiet_stamina()
 
 
 def ledger_version(settings: Settings) -> str | None:

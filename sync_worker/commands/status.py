@@ -25,7 +25,7 @@ def status(*, as_json: bool) -> int:
     if as_json:
         print_json(found)
     else:
-        _show(found, Views(engine))
+        _show(found, Views(engine), clock.now())
     return DONE
 
 
@@ -57,28 +57,43 @@ def _stamp(at: datetime | None) -> str | None:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
-def _show(found: dict[str, Any], views: Views) -> None:
-    console = Console()
-    counts = Table(title=f"sync-worker {found['version']}, ledger {found['schema']}")
+def _show(found: dict[str, Any], views: Views, now: datetime) -> None:
+    console = Console(highlight=False)
+    console.print(f"sync-worker {found['version']}, ledger {found['schema']}")
+    counts = Table()
     counts.add_column("Entries")
     counts.add_column("", justify="right")
     for name, count in found["entries"].items():
         counts.add_row(name.replace("_", " "), str(count))
+        for reason, of_them in views.review_reasons().items() if name == "review" else ():
+            counts.add_row(f"  {reason}", str(of_them))
     console.print(counts)
-    for reason, count in views.review_reasons().items():
-        say(f"  {count} in review: {reason}")
     if found["oldest_waiting_seconds"] is not None:
-        say(f"The oldest waiting document was found {found['oldest_waiting_seconds'] // 60} minutes ago.")
+        say(f"The oldest waiting document was found {_age(found['oldest_waiting_seconds'])} ago.")
     people = Table()
     for heading in ("Clinician", "Last poll", "Read up to", "Linked", "Paused", "Trouble"):
         people.add_column(heading)
     for one in found["clinicians"]:
         people.add_row(
             one["name"],
-            one["last_poll_at"] or "never",
-            one["cursor"] or "-",
+            _since(one["last_poll_at"], now),
+            _since(one["cursor"], now),
             {True: "yes", False: "NO", None: "unknown"}[one["linked"]],
             "PAUSED" if one["paused"] else "no",
             one["error"]["code"] if one["error"] else "-",
         )
     console.print(people)
+
+
+def _since(stamp: str | None, now: datetime) -> str:
+    if stamp is None:
+        return "never"
+    return f"{_age((now - datetime.fromisoformat(stamp)).total_seconds())} ago"
+
+
+def _age(seconds: float) -> str:
+    """As a person says it: in the largest unit of which there are two."""
+    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} seconds"

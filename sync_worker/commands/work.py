@@ -1,29 +1,24 @@
 """`run` and `once`: the commands that tick."""
 
 import sys
-import threading
 from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
 
 from sync_worker.bootstrap import Worker, open_ledger
-from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, HELD_ELSEWHERE, PARTLY, print_json, report
 from sync_worker.logs import get_logger
 from sync_worker.model import Tally, TickReport
-from sync_worker.scheduler import Service, stop_on_signals
+from sync_worker.scheduler import Service
 
 COUNTS = ("sessions_seen", "documents_seen", "posted", "review", "pending", "in_doubt", "skipped")
 
 
 def run() -> int:
     """The service, until it is asked to stop. 3 if every clinician is held by other workers."""
-    stop = threading.Event()
-    settings, clock = setup.load(clock=SystemClock(stop))
-    stop_on_signals(stop)
-    setup.warn(settings)
+    settings, clock = setup.load_for_work()
     worker = Worker(settings, open_ledger(settings, clock), clock)
     try:
         held = worker.holders_elsewhere()
@@ -38,10 +33,7 @@ def run() -> int:
 
 def once(*, as_json: bool) -> int:
     """One tick of every clinician. 1 if any of them met trouble, 3 if all are held elsewhere."""
-    stop = threading.Event()
-    settings, clock = setup.load(clock=SystemClock(stop))
-    stop_on_signals(stop)
-    setup.warn(settings)
+    settings, clock = setup.load_for_work()
     worker = Worker(settings, open_ledger(settings, clock), clock)
     try:
         reports = worker.tick_all(full=True)

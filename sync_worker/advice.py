@@ -1,0 +1,31 @@
+"""Each review reason in words for the person who decides: what was found, and what to do. Pure text."""
+
+from collections.abc import Mapping
+
+from sync_worker.model import Reason
+
+ADVICE: Mapping[Reason, str] = {
+    Reason.NO_MATCH: "No chart has this name and birth date. Mend the chart or the session, then retry; or assign a patient.",
+    Reason.NOT_IDENTIFIABLE: "The session has no usable birth date, or no full name of one person. Mend it in Heidi, then retry; or assign a patient.",
+    Reason.SEVERAL_CHARTS: "Several live charts fit. Merge them in Cliniko if they are one person, then retry; or assign one.",
+    Reason.ARCHIVED_ONLY: "Only archived charts fit. Unarchive the right one, then retry; or assign another patient.",
+    Reason.LINK_CONTRADICTED: "Heidi links the session to a chart of another name or birth date. Mend the link in Heidi, then retry; or assign the right patient.",
+    Reason.BIRTH_DATES_DIFFER: "The session and the patient's profile in Heidi tell different birth dates. Mend one, then retry; or assign a patient.",
+    Reason.THIRD_IDENTIFIER: "Name and birth date agree, and the practice asks for a third identifier. Assign the patient if they are the one.",
+    Reason.PRIVACY_DECLINED: "The patient has declined the privacy policy in Cliniko. Ask them, then retry; or assign them if the note may be filed all the same.",
+    Reason.PATIENT_UNAVAILABLE: "The chosen chart is archived, merged or gone. Assign the chart that is in use.",
+    Reason.CONSENT_REFUSED: "The session says that consent was refused. Dismiss it; or assign the patient if the note may be filed all the same.",
+    Reason.SHARED_SESSION: "The session is in two clinicians' lists. Retry if this clinician is to file it, else dismiss.",
+    Reason.NOT_CARRIED: "The document cannot become a note without losing something. Simplify it in Heidi; or copy it by hand, then dismiss.",
+    Reason.REVISED: "The document was changed after its note was filed. Bring the note up to date by hand, then dismiss.",
+    Reason.CONTENT_CHANGED: "Cliniko stored something else than was sent. Compare the note with the document, mend it by hand, then dismiss.",
+    Reason.SOURCE_GONE: "The session is gone from Heidi before it was filed. Dismiss it if that was meant.",
+    Reason.LATE_START: "The session is older than this service's start. Retry if its document is not in Cliniko yet, else dismiss.",
+    Reason.ROUTE: "The practice wants such documents looked at. Assign the patient to file it, or dismiss it.",
+    Reason.TWICE_IN_DOUBT: "Twice nobody could tell whether the note was made. Look in Cliniko, then resolve: it is there, or it is not.",
+    Reason.TWO_NOTES: "Cliniko holds two notes of this document. Archive one there, then resolve with the other.",
+    Reason.DOUBT_KEY_GONE: "The key was refused while a note was in doubt. Put a working key in the settings, then retry: it is looked for again.",
+    Reason.REFUSED: "Cliniko refused the note. The log names the fields it complained of; mend the cause, then retry.",
+    Reason.FAILING: "Filing failed several times while others succeeded. The log says where; mend the cause, then retry.",
+}
+"""One sentence or two for every reason with which an entry can wait."""
