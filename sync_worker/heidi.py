@@ -75,8 +75,10 @@ class HeidiClient:
     def is_linked(self) -> bool:
         """Whether the clinician's own Heidi account is linked to our user (GET /users/linked-account/access)."""
         answer = self._get("linked_account", "users/linked-account/access")
+        if answer.status in (400, 403):
+            return False  # sources disagree on which of the two says it
         if answer.status >= 400:
-            return False
+            raise self._refused(answer, "linked_account")
         linked = _object(self._json("linked_account", answer)).get("is_linked")
         if not isinstance(linked, bool):
             raise self._invalid("linked_account")
@@ -126,7 +128,7 @@ class HeidiClient:
     def find_session(self, session_id: str) -> Session | None:
         """A session by its id; None if Heidi has no such session (any more), which is normal."""
         operation = "get_session"
-        answer = self._get(operation, f"sessions/{quote(session_id, safe='')}")
+        answer = self._get(operation, f"sessions/{_in_path(session_id)}")
         if answer.status == 404:
             return None
         self._raise_for(answer, operation)
@@ -136,7 +138,7 @@ class HeidiClient:
     def find_documents(self, session_id: str) -> list[Document] | None:
         """The documents of a session, blank ones included; None if Heidi has no such session (any more)."""
         operation = "list_documents"
-        answer = self._get(operation, f"sessions/{quote(session_id, safe='')}/documents")
+        answer = self._get(operation, f"sessions/{_in_path(session_id)}/documents")
         if answer.status == 404:
             return None
         self._raise_for(answer, operation)
@@ -148,7 +150,7 @@ class HeidiClient:
     def find_patient_profile(self, profile_id: str) -> PatientProfile | None:
         """Heidi's own record of a patient; None if it cannot be had."""
         operation = "get_patient_profile"
-        answer = self._get(operation, f"patient-profiles/{quote(profile_id, safe='')}")
+        answer = self._get(operation, f"patient-profiles/{_in_path(profile_id)}")
         if answer.status >= 400:
             return None
         body = _object(self._json(operation, answer))
@@ -207,8 +209,12 @@ class HeidiClient:
         try:
             if not self.is_linked():
                 return self._not_linked(operation)
-        except (Unavailable, InvalidResponse):
+        except (Unavailable, InvalidResponse, Rejected):
             pass
+        return self._refused(answer, operation)
+
+    @staticmethod
+    def _refused(answer: Answer, operation: str) -> Rejected:
         if answer.status in (401, 403):
             hint = "Heidi refuses this clinician's sign-in: check HEIDI_API_KEY and the clinician's e-mail and user id."
             return NotAuthorised("heidi", operation, status=answer.status, hint=hint)
@@ -284,6 +290,11 @@ def _rows(body: Any, names: tuple[str, ...]) -> list[dict[str, Any]] | None:
     if isinstance(body, dict):
         body = next((body[name] for name in names if isinstance(body.get(name), list)), None)
     return [row for row in body if isinstance(row, dict)] if isinstance(body, list) else None
+
+
+def _in_path(id_: str) -> str:
+    """An id as part of an address, whatever characters it has: ids are opaque."""
+    return quote(id_, safe="", errors="surrogatepass")
 
 
 def _object(value: Any) -> dict[str, Any]:

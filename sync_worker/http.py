@@ -45,11 +45,6 @@ class Answer:
     body: bytes = field(repr=False)
 
     @property
-    def is_json(self) -> bool:
-        """Whether the answer says that it is JSON."""
-        return "json" in self.headers.get("content-type", "").lower()
-
-    @property
     def is_html(self) -> bool:
         """Whether a gateway's page came instead of the API's answer."""
         return "html" in self.headers.get("content-type", "").lower()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -30,6 +31,7 @@ from sync_worker.model import (
     Section,
     StoredNote,
 )
+from sync_worker.sandbox import wire
 from sync_worker.sandbox.cliniko import BASE_PATH, ClinikoSandbox
 from sync_worker.sandbox.wire import LoopbackServer, Reply, html_reply, json_reply
 from tests import loopback
@@ -44,6 +46,11 @@ NOTE = Note(patient_id="1700000000000000001", title=f"Letter {WORDS}", content=C
 LONG_NOTE = replace(NOTE, content=NoteContent((Section((Question("Plan", answer="x" * 12_000_000),)),)))
 
 Connect = Callable[..., ClinikoClient]
+
+
+@pytest.fixture(autouse=True)
+def _servers_stop_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "POLL_SECONDS", 0.003)
 
 
 @pytest.fixture
@@ -137,9 +144,8 @@ def test_a_server_that_ignores_the_filter_does_not_choose_the_author(connect: Co
     user, public = json_reply(200, {"id": "7"}), json_reply(200, {})
     with Service(user, a_list("practitioners", row("1", "6"), row("2", "7"), row("3", "8")), public) as service:
         assert connect(service.url).identify().practitioner_id == "2"
-    with Service(user, a_list("practitioners", row("1", "6")), public) as service:
-        with pytest.raises(NotAuthorised):
-            connect(service.url).identify()
+    with Service(user, a_list("practitioners", row("1", "6")), public) as service, pytest.raises(NotAuthorised):
+        connect(service.url).identify()
 
 
 @pytest.mark.parametrize("offered", [True, False])
@@ -255,7 +261,7 @@ def test_a_server_that_ignores_the_id_does_not_choose_the_patient(connect: Conne
 
 def test_merged_charts_are_followed_to_the_one_that_survived(practice: Practice) -> None:
     charts = [practice.cliniko.add_patient(first_name="Mary", last_name=f"J{number}") for number in range(4)]
-    for loser, winner in zip(charts, charts[1:], strict=False):
+    for loser, winner in pairwise(charts):
         practice.cliniko.merge_patients(loser, winner)
     first = practice.client.find_patient(charts[0])
     assert first is not None
@@ -328,7 +334,7 @@ def test_a_note_is_read_as_it_is_stored(connect: Connect) -> None:
 
 
 def test_templates_are_listed_by_id(practice: Practice) -> None:
-    template_id = practice.cliniko.add_template(name="Initial")
+    template_id = practice.cliniko.add_template(name="Initial", content=CONTENT.as_json())
     assert practice.client.list_templates() == {template_id: "Initial"}
 
 
@@ -462,9 +468,9 @@ def test_a_read_that_is_refused_is_not_tried_again(
 
 
 def test_a_filter_that_cliniko_does_not_know_is_a_refusal(connect: Connect) -> None:
-    with Service(json_reply(400, {"message": f"{WORDS} is not filterable"})) as service:
-        with pytest.raises(Rejected) as raised:
-            connect(service.url).find_patients_born(BIRTHDAY)
+    refusal = json_reply(400, {"message": f"{WORDS} is not filterable"})
+    with Service(refusal) as service, pytest.raises(Rejected) as raised:
+        connect(service.url).find_patients_born(BIRTHDAY)
     assert WORDS not in everything_said_by(raised.value)
 
 
@@ -776,9 +782,9 @@ def a_talkative(status: int, **headers: str) -> Reply:
 def test_no_failure_of_a_read_names_the_patient_the_key_or_the_address(
     connect: Connect, read: Callable[[ClinikoClient], object], status: int
 ) -> None:
-    with Service(a_talkative(status, Location=f"https://{WORDS}.example/")) as service:
-        with pytest.raises(SyncWorkerError) as raised:
-            read(connect(service.url))
+    reply = a_talkative(status, Location=f"https://{WORDS}.example/")
+    with Service(reply) as service, pytest.raises(SyncWorkerError) as raised:
+        read(connect(service.url))
     said = everything_said_by(raised.value) + getattr(raised.value, "hint", "")
     assert not [secret for secret in (WORDS, KEY, "127.0.0.1", "1980-02-03") if secret in said]
 

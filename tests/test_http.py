@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sync_worker import http
 from sync_worker.errors import InvalidResponse, NotConnected, RateLimited, RemoteError, Stopping, Unavailable
 from sync_worker.http import LONGEST_BLOCK_SECONDS, READ_ATTEMPTS, Answer, HttpClient, RateBudget
+from sync_worker.sandbox import wire
 from sync_worker.sandbox.cliniko import BASE_PATH, ClinikoSandbox
 from sync_worker.sandbox.wire import LoopbackServer, Reply, Wire, html_reply, json_reply
 from tests import loopback
@@ -25,6 +26,11 @@ from tests.loopback import CostlyClock, RoughServer, Service, StopSoon, a_refuse
 Connect = Callable[..., HttpClient]
 PATIENT = "Zzyzx"
 KEY = "SecretKey-au3"
+
+
+@pytest.fixture(autouse=True)
+def _servers_stop_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "POLL_SECONDS", 0.003)
 
 
 @pytest.fixture

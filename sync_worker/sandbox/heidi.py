@@ -10,6 +10,7 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from sync_worker.sandbox.faults import wire_fault
@@ -34,9 +35,13 @@ class HeidiSandbox(HeidiState):
         """Answer one request, as Heidi would; thread-safe."""
         with self.lock:
             self.requests.append(request)
-            if not request.path.startswith(BASE_PATH):
-                return _not_found()
-            return self._route(request, request.path.removeprefix(BASE_PATH).strip("/").split("/"))
+            date = format_datetime(self.now().astimezone(UTC), usegmt=True)
+            return self._answer(request).with_headers(Date=date)
+
+    def _answer(self, request: Request) -> Reply:
+        if not request.path.startswith(BASE_PATH):
+            return _not_found()
+        return self._route(request, request.path.removeprefix(BASE_PATH).strip("/").split("/"))
 
     def _route(self, request: Request, parts: list[str]) -> Reply:
         match request.method, parts:
