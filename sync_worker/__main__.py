@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 done in part, or something is off; 2 the settings are wron
 asked for. Errors become one sentence here, and nowhere a traceback.
 """
 
+import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -23,12 +24,19 @@ app.add_typer(database, name="db")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Clinician = Annotated[str | None, typer.Argument(help="Name, Heidi user id or e-mail. Everybody, if left out.")]
-EntryNumber = Annotated[int, typer.Argument(metavar="ENTRY", help="The entry's number, from `review list`.")]
+EntryNumber = Annotated[
+    int, typer.Argument(metavar="ENTRY", min=1, max=2**31 - 1, help="The entry's number, from `review list`.")
+]
+
+
+_started: list[bool] = []
+"""Not empty once a command runs: from then on it prints its own errors."""
 
 
 def _run(command: Callable[[], int], *, as_json: bool = False) -> None:
     from sync_worker.commands.errors import exit_code_of
 
+    _started.append(True)
     raise typer.Exit(exit_code_of(command, as_json=as_json))
 
 
@@ -210,7 +218,14 @@ def _options(
 
 def main() -> None:
     """The console script."""
-    app()
+    try:
+        app()
+    except SystemExit as stopped:
+        if stopped.code == 2 and "--json" in sys.argv and not _started:
+            from sync_worker.commands.errors import report
+
+            report("usage", ["The arguments are wrong: `sync-worker --help` lists them."], 2, as_json=True)
+        raise
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ ADVICE: Mapping[Reason, str] = {
     Reason.THIRD_IDENTIFIER: "Name and birth date agree, and the practice asks for a third identifier. Assign the patient if they are the one.",
     Reason.PRIVACY_DECLINED: "The patient has declined the privacy policy in Cliniko. Ask them, then retry; or assign them if the note may be filed all the same.",
     Reason.PATIENT_UNAVAILABLE: "The chosen chart is archived, merged or gone. Assign the chart that is in use.",
+    Reason.PATIENT_CHANGED: "The session's patient changed while a note was in doubt. No note was found; assign the patient that is right now.",
     Reason.CONSENT_REFUSED: "The session says that consent was refused. Dismiss it; or assign the patient if the note may be filed all the same.",
     Reason.SHARED_SESSION: "The session is in two clinicians' lists. Retry if this clinician is to file it, else dismiss.",
     Reason.NOT_CARRIED: "The document cannot become a note without losing something. Simplify it in Heidi; or copy it by hand, then dismiss.",

@@ -74,7 +74,8 @@ class ClinikoClient:
             raise NotAuthorised("cliniko", "list_practitioners", hint=hint, code="not_a_practitioner")
         account = self._account()
         zone = _zone(account.get("time_zone")) or _zone(user.get("time_zone"))
-        return Practitioner(user_id, practitioner_id, _text(account.get("subdomain")), zone)
+        name = f"{_text(user.get('first_name'))} {_text(user.get('last_name'))}".strip()
+        return Practitioner(user_id, practitioner_id, name, _text(account.get("subdomain")), zone)
 
     def _account(self) -> dict[str, Any]:
         """The practice's account. It is unconfirmed that every role may read it: then it stays unknown."""

@@ -8,20 +8,32 @@ for a server-side filter: it moves with the entries of the walk's last page, in 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
+from itertools import count
 
+from sync_worker import lifecycle
 from sync_worker.clock import Clock
-from sync_worker.errors import InvalidResponse, NotAuthorised, Rejected, RemoteError, Unavailable
+from sync_worker.errors import NotAuthorised, RemoteError, Stopping, Unavailable
 from sync_worker.heidi import PAGE_SIZE, HeidiClient, SessionPage
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.sessions import IntakeRules
 from sync_worker.logs import get_logger
-from sync_worker.model import ClinicianState, DocumentSeen, Lease, ListedSession, SessionSeen, Tally, Trouble
+from sync_worker.model import (
+    ClinicianState,
+    Document,
+    DocumentSeen,
+    KnownSession,
+    Lease,
+    ListedSession,
+    SessionSeen,
+    Tally,
+    Trouble,
+)
 from sync_worker.reading import SessionReader
 
 log = get_logger()
 
-FAILURES_IN_A_ROW = 3
-"""So many reads in a row without an answer are a service that is down, not a bad session."""
+LIKELY_PAGE_SIZES = (10, 20, 25, 50)
+"""A list of just so many rows, without a word on whether it goes on, may be cut."""
 QUIET_HOURS = timedelta(hours=2)
 """The nightly walk, which reads every session's documents again, is the first full walk after two in the morning."""
 
@@ -38,96 +50,89 @@ class CollectSettings:
     """Where it is night for the nightly walk; where the settings name no zone, any night will do."""
 
 
+@dataclass(frozen=True, slots=True)
 class Collector:
     """Collects one clinician's sessions."""
 
-    def __init__(
-        self,
-        *,
-        heidi: HeidiClient,
-        reader: SessionReader,
-        ledger: Ledger,
-        settings: CollectSettings,
-        clock: Clock,
-    ) -> None:
-        self._heidi = heidi
-        self._reader = reader
-        self._ledger = ledger
-        self._settings = settings
-        self._clock = clock
+    heidi: HeidiClient
+    reader: SessionReader
+    ledger: Ledger
+    settings: CollectSettings
+    clock: Clock
 
     def collect(
-        self, lease: Lease, state: ClinicianState, rules: IntakeRules, *, full: bool
-    ) -> tuple[Tally, Trouble | None]:
-        """Walk the list and record what is new. The trouble is what kept the walk from being whole, if anything did.
+        self, lease: Lease, state: ClinicianState, rules: IntakeRules, tally: Tally, *, full: bool
+    ) -> Trouble | None:
+        """Walk the list and record what is new, counting it. The trouble is what kept the walk from being whole.
 
-        Raises `RemoteError` when Heidi is down or refuses the clinician; what was read before is recorded.
+        Raises `RemoteError` when Heidi is down or refuses the clinician; what was read before is recorded and counted.
         """
-        walk = _Walk(self, lease, state, rules, full=full)
+        walk = _Walk(self, lease, state, rules, tally, full=full)
         walk.run()
-        return walk.tally, walk.trouble
+        return walk.trouble
 
 
 class _Walk:
     """One walk along the list."""
 
     def __init__(
-        self,
-        collector: Collector,
-        lease: Lease,
-        state: ClinicianState,
-        rules: IntakeRules,
-        *,
-        full: bool,
+        self, of: Collector, lease: Lease, state: ClinicianState, rules: IntakeRules, tally: Tally, *, full: bool
     ) -> None:
-        self.heidi = collector._heidi
-        self.reader = collector._reader
-        self.ledger = collector._ledger
-        self.settings = collector._settings
-        self.clock = collector._clock
+        self.of = of
         self.lease = lease
         self.state = state
         self.rules = rules
-        self.now = self.clock.now()
+        self.tally = tally
+        self.now = of.clock.now()
         self.full = full or self._is_sweep_due()
         self.deep = self.full and self._is_first_walk_of_the_night()
-        self.tally = Tally()
         self.trouble: Trouble | None = None
         self.listed: set[str] = set()
         self.read: set[str] = set()
+        self.seen: list[SessionSeen] = []
+        """What was read and is not recorded yet."""
         self.newest: datetime | None = None
         self.came_to_the_end = False
         self.failures = 0
 
     def run(self) -> None:
-        number = 1
-        while True:
-            page = self.heidi.list_sessions(number, since=self._since())
+        try:
+            self._walk()
+        except (RemoteError, Stopping):
+            self._record()
+            raise
+        self._record(self._stamps())
+
+    def _walk(self) -> None:
+        for number in count(1):
+            page = self.of.heidi.list_sessions(number, since=self._since())
             fresh = self._fresh(page)
             news = self._news(self._in_lookback(fresh))
-            seen = self._read_all(news)
+            for row, known in news:
+                self._read(self._with_stamps(row, known), was_unread=known is not None and known.unread)
             if self._is_last(page, fresh, news):
                 break
-            self._record(seen)
-            number += 1
-        seen += self._read_again()
-        self._record(seen, self._stamps())
+            self._record()
+        for row in self.of.ledger.sessions.to_reread(self.state.clinician_id, self.now):
+            if row.session_id not in self.read:
+                self._read(row, was_unread=True)
 
     # ------------------------------------------------------------ along the list
 
     def _is_sweep_due(self) -> bool:
         last = self.state.last_sweep_at
-        return last is None or self.now - last >= self.settings.sweep_interval
+        return last is None or self.now - last >= self.of.settings.sweep_interval
 
     def _is_first_walk_of_the_night(self) -> bool:
-        last, zone = self.state.last_deep_at, self.settings.night_zone
+        last, zone = self.state.last_deep_at, self.of.settings.night_zone
         return last is None or _night(self.now, zone) > _night(last, zone)
 
     def _since(self) -> tuple[str, datetime] | None:
         """A server-side filter, where Heidi has confirmed one; never in a full walk, which must miss nothing."""
-        if self.full or not self.settings.updated_since_param or self.state.cursor_at is None:
+        settings = self.of.settings
+        if self.full or not settings.updated_since_param or self.state.cursor_at is None:
             return None
-        return self.settings.updated_since_param, self.state.cursor_at - self.settings.overlap
+        return settings.updated_since_param, self.state.cursor_at - settings.overlap
 
     def _fresh(self, page: SessionPage) -> list[ListedSession]:
         """The page's rows that this walk has not seen yet: pages shift while they are read."""
@@ -144,23 +149,30 @@ class _Walk:
             log.warning("heidi.filter_ignored", clinician=self.state.heidi_user_id)
 
     def _in_lookback(self, rows: Sequence[ListedSession]) -> list[ListedSession]:
-        oldest = self.now - self.settings.lookback
-        kept = [row for row in rows if (latest := _latest(row)) is None or latest >= oldest]
+        oldest = self.now - self.of.settings.lookback
+        kept = [row for row in rows if row.latest is None or row.latest >= oldest]
         self.tally.sessions_seen += len(kept)
         return kept
 
-    def _news(self, rows: Sequence[ListedSession]) -> list[ListedSession]:
-        known = self.ledger.sessions.known(self.state.clinician_id, [row.session_id for row in rows])
+    def _news(self, rows: Sequence[ListedSession]) -> list[tuple[ListedSession, KnownSession | None]]:
+        """The sessions to read: new or changed, and those that could not be read when their time has come again."""
+        ledger = self.of.ledger.sessions
+        known = ledger.known(self.state.clinician_id, [row.session_id for row in rows])
+        paired = [(row, known.get(row.session_id)) for row in rows]
+        return [(row, before) for row, before in paired if self._is_news(row, before)]
 
-        def is_news(row: ListedSession) -> bool:
-            before = known.get(row.session_id)
-            return before is None or before.unread or row.updated_at not in (None, before.updated_at)
+    def _is_news(self, row: ListedSession, before: KnownSession | None) -> bool:
+        if before is None:
+            return True
+        if before.unread:
+            return self.full or before.retry_at is None or before.retry_at <= self.now
+        if row.updated_at is None:
+            return self.full  # the list does not tell: what changed is found by reading
+        return self.deep or row.updated_at != before.updated_at
 
-        return [row for row in rows if self.deep or is_news(row)]
-
-    def _is_last(self, page: SessionPage, fresh: Sequence[ListedSession], news: Sequence[ListedSession]) -> bool:
-        if page.has_more is False or not page.rows:
-            self.came_to_the_end = not page.has_more
+    def _is_last(self, page: SessionPage, fresh: Sequence[ListedSession], news: Sequence[object]) -> bool:
+        if page.has_more is False or (not page.rows and not page.has_more):
+            self.came_to_the_end = True
             return True
         if not fresh:
             self._note_repetition(page)
@@ -170,9 +182,9 @@ class _Walk:
     def _note_repetition(self, page: SessionPage) -> None:
         """A page brought nothing new though it was not the end: the server does not turn pages.
 
-        A bare list shorter than a page that comes back unchanged was simply the whole list.
+        A bare list that comes back unchanged was simply the whole list, unless its length looks like a page's.
         """
-        if page.has_more is None and len(self.listed) < PAGE_SIZE:
+        if page.has_more is None and len(self.listed) not in LIKELY_PAGE_SIZES and len(self.listed) < PAGE_SIZE:
             self.came_to_the_end = True
             return
         hint = "Heidi's session list repeats itself instead of turning pages: older sessions may be missed. Ask Heidi."
@@ -180,53 +192,56 @@ class _Walk:
 
     # ------------------------------------------------------------ reading sessions
 
-    def _read_all(self, rows: Sequence[ListedSession]) -> list[SessionSeen]:
-        return [self._read_one(row) for row in rows]
-
-    def _read_again(self) -> list[SessionSeen]:
-        """Sessions of which the list brought no news, but which changed lately or could not be read."""
-        due = self.ledger.sessions.to_reread(self.state.clinician_id, self.now)
-        return self._read_all([ListedSession(id_, None, None) for id_ in due if id_ not in self.read])
-
-    def _read_one(self, row: ListedSession) -> SessionSeen:
-        self.clock.check_stop()
-        self.read.add(row.session_id)
+    def _with_stamps(self, row: ListedSession, known: KnownSession | None) -> ListedSession:
+        """A list row may lack its stamps: then the session itself says whether it is older than our start."""
+        if row.created_at is not None or (known is not None and known.read_at is not None):
+            return row
         try:
-            documents = self.reader.documents(row.session_id)
-            row = self._with_age(row)
+            session = self.of.reader.session(row.session_id)
         except NotAuthorised:
             raise
-        except Unavailable as error:
-            self.failures += 1
-            if self.failures >= FAILURES_IN_A_ROW:
+        except RemoteError:
+            return row  # its documents will not be readable either, and it stays unread
+        return row if session is None else ListedSession(row.session_id, session.created_at, session.updated_at)
+
+    def _read(self, row: ListedSession, *, was_unread: bool) -> None:
+        """Read a session's documents. Sessions that failed before say nothing of whether Heidi is up."""
+        self.of.clock.check_stop()
+        self.read.add(row.session_id)
+        try:
+            documents = self.of.reader.documents(row.session_id)
+        except NotAuthorised:
+            raise
+        except RemoteError as error:
+            self._leave_unread(row, error)
+            self.failures += isinstance(error, Unavailable) and not was_unread
+            if self.failures >= lifecycle.FAILURES_IN_A_ROW:
                 raise
-            return self._unread(row, error)
-        except (Rejected, InvalidResponse) as error:
-            return self._unread(row, error)
+            return
         self.failures = 0
+        self.seen.append(self._seen(row, documents))
+
+    def _seen(self, row: ListedSession, documents: list[Document] | None) -> SessionSeen:
+        read_at = self.of.reader.read_at(row.session_id)
         if documents is None:
-            return SessionSeen(row.session_id, row.created_at, row.updated_at, gone=True)
+            return SessionSeen(row.session_id, row.created_at, row.updated_at, read_at, gone=True)
         self.tally.documents_seen += len(documents)
-        seen = [DocumentSeen(found.document_id, self.ledger.keyed_hash(found.content.strip())) for found in documents]
-        return SessionSeen(row.session_id, row.created_at, row.updated_at, tuple(seen))
+        hashed = self.of.ledger.keyed_hash
+        seen = tuple(DocumentSeen(found.document_id, hashed(found.content.strip())) for found in documents)
+        return SessionSeen(row.session_id, row.created_at, row.updated_at, read_at, seen)
 
-    def _with_age(self, row: ListedSession) -> ListedSession:
-        """A list row may lack its stamps: then the session says whether it is older than our start."""
-        if row.created_at is not None or row.session_id not in self.listed:
-            return row
-        session = self.reader.session(row.session_id)
-        return row if session is None else ListedSession(row.session_id, session.created_at, row.updated_at)
-
-    def _unread(self, row: ListedSession, error: RemoteError) -> SessionSeen:
-        """Remembered as unread, so that the cursor may move on and the next tick reads it."""
+    def _leave_unread(self, row: ListedSession, error: RemoteError) -> None:
+        """Remembered as unread, so that the cursor may move on; it is read again after a while that grows."""
         log.warning("session.unread", session_id=row.session_id, code=error.code, operation=error.operation)
-        self._note(Trouble(f"{error.service}_{error.code}", error.hint or f"{error.service} does not answer."))
-        return SessionSeen(row.session_id, row.created_at, row.updated_at)
+        self._note(Trouble(f"{error.service}_{error.code}", error.sentence))
+        self.seen.append(SessionSeen(row.session_id, row.created_at, row.updated_at, self.now))
 
     # ------------------------------------------------------------ recording
 
-    def _record(self, seen: Sequence[SessionSeen], stamps: dict[str, datetime] | None = None) -> None:
-        done = self.ledger.sessions.record(self.lease, seen, rules=self.rules, now=self.now, walk_ended=stamps)
+    def _record(self, stamps: dict[str, datetime] | None = None) -> None:
+        ledger = self.of.ledger.sessions
+        done = ledger.record(self.lease, self.seen, rules=self.rules, now=self.now, walk_ended=stamps)
+        self.seen = []
         self.tally.skipped += done.skipped
         self.tally.review += done.review
 
@@ -238,15 +253,11 @@ class _Walk:
             stamps["last_deep_at"] = self.now
         if self.came_to_the_end and self.newest is not None:
             # never past Heidi's own clock: a stamp from the future would hide what comes before it
-            stamps["cursor_at"] = min(self.newest, self.heidi.server_date or self.now)
+            stamps["cursor_at"] = min(self.newest, self.of.heidi.server_date or self.now)
         return stamps
 
     def _note(self, trouble: Trouble) -> None:
         self.trouble = self.trouble or trouble
-
-
-def _latest(row: ListedSession) -> datetime | None:
-    return max((stamp for stamp in (row.created_at, row.updated_at) if stamp is not None), default=None)
 
 
 def _night(at: datetime, zone: tzinfo) -> date:

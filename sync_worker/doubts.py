@@ -4,6 +4,7 @@ A complete look reads every note that the author wrote since a day before the at
 ours by its reference, else by its text. Two looks that find nothing allow one more request; nothing here sends one.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from sync_worker import lifecycle
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.convert import canonical_text, reference_of
-from sync_worker.errors import NotAuthorised
+from sync_worker.errors import EntryMoved, NotAuthorised
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.lifecycle import LookTimes
@@ -62,11 +63,13 @@ class DoubtResolver:
             notes = self._authors_notes(doubts)
         except NotAuthorised:
             for doubt in doubts:
-                self._ledger.entries.hold_for_review(lease, doubt.entry, Reason.DOUBT_KEY_GONE, now=now)
-            tally.review += len(doubts)
+                with suppress(EntryMoved):
+                    self._ledger.entries.hold_for_review(lease, doubt.entry, Reason.DOUBT_KEY_GONE, now=now)
+                    tally.review += 1
             raise
         for doubt in doubts:
-            self._look(lease, doubt, notes, tally)
+            with suppress(EntryMoved):  # a person ended this one meanwhile
+                self._look(lease, doubt, notes, tally)
 
     def _authors_notes(self, doubts: list[Doubt]) -> list[StoredNote]:
         since = min(doubt.attempt.started_at for doubt in doubts) - BEFORE_ATTEMPT

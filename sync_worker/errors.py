@@ -16,6 +16,7 @@
     ├─ LedgerUnavailable      the database cannot be read or written now: try later
     ├─ LedgerMismatch         the ledger is of another version of this program
     ├─ LeaseLost              somebody else works for this clinician now: stop at once
+    ├─ EntryMoved             a person was faster with this entry: leave it
     └─ LedgerError            an illegal move or a broken constraint: our bug, loud
 
 No message ever holds a patient's data: callers may print them as they are.
@@ -62,6 +63,11 @@ class RemoteError(SyncWorkerError):
         self.status = status
         self.retry_after = retry_after
         self.hint = hint
+
+    @property
+    def sentence(self) -> str:
+        """What to tell a person: never the service's own text."""
+        return self.hint or f"{self.service.capitalize()} cannot be reached or does not answer: try again later."
 
 
 class Unavailable(RemoteError):
@@ -131,7 +137,11 @@ class LedgerMismatch(SyncWorkerError):
 
 
 class LeaseLost(SyncWorkerError):
-    """Somebody else works for this clinician now, or a person was faster: stop, and look again at the next tick."""
+    """Somebody else works for this clinician now: stop at once."""
+
+
+class EntryMoved(SyncWorkerError):
+    """The entry does not stand any more where the worker saw it, since a person was faster: leave it."""
 
 
 class LedgerError(SyncWorkerError):

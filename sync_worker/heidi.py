@@ -131,7 +131,7 @@ class HeidiClient:
         answer = self._get(operation, f"sessions/{_in_path(session_id)}")
         if answer.status == 404:
             return None
-        self._raise_for(answer, operation)
+        self._raise_for_session(answer, operation)
         body = _object(self._json(operation, answer))
         return _session(_object(body.get("session", body)), session_id, self._invalid(operation))
 
@@ -141,7 +141,7 @@ class HeidiClient:
         answer = self._get(operation, f"sessions/{_in_path(session_id)}/documents")
         if answer.status == 404:
             return None
-        self._raise_for(answer, operation)
+        self._raise_for_session(answer, operation)
         rows = _rows(self._json(operation, answer), ("documents", "data"))
         if rows is None:
             raise self._invalid(operation)
@@ -200,9 +200,14 @@ class HeidiClient:
         except ValueError:
             raise self._invalid(operation) from None
 
-    def _raise_for(self, answer: Answer, operation: str) -> None:
-        if answer.status >= 400:
-            raise self._link_trouble_or(answer, operation)
+    def _raise_for_session(self, answer: Answer, operation: str) -> None:
+        """A session that alone is refused, while the account is linked, is that session's trouble and no more."""
+        if answer.status < 400:
+            return
+        trouble = self._link_trouble_or(answer, operation)
+        if isinstance(trouble, NotLinked):
+            raise trouble
+        raise Rejected("heidi", operation, status=answer.status, hint="Heidi refuses one of the sessions it lists.")
 
     def _link_trouble_or(self, answer: Answer, operation: str) -> Exception:
         """Heidi's statuses for an account that is not linked differ by source: ask, rather than read the status."""
@@ -269,7 +274,6 @@ def _session(row: dict[str, Any], session_id: str, invalid: InvalidResponse) -> 
         ),
         consent=consent if isinstance(consent, bool) else None,
         patient_profile_id=_id_of(profile, "id"),
-        appointment_id=_id_of(row, "ehr_appt_id"),
     )
 
 

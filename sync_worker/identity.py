@@ -28,6 +28,7 @@ class Identity:
         self._time_zone = time_zone
         self._clinicians = clinicians
         self._practitioner: Practitioner | None = None
+        self._zone_name: str | None = None
 
     def practitioner(self) -> Practitioner:
         """Whom the key stands for. Raises `NotAuthorised` for a refused key, and for somebody else's."""
@@ -42,7 +43,7 @@ class Identity:
         """The practice's time zone: the settings', else the Cliniko account's. Raises `ConfigurationError`."""
         if self._time_zone is not None:
             return self._time_zone
-        name = self._remembered_zone() or self.practitioner().time_zone
+        name = self._zone_name = self._zone_name or self._remembered_zone() or self.practitioner().time_zone
         if name is None:
             raise ConfigurationError(
                 ["SYNC_TIMEZONE is not set and Cliniko does not tell: set it, as Australia/Hobart."]

@@ -40,6 +40,7 @@ WAITS_ON: Mapping[Reason, WaitsOn] = {
     Reason.THIRD_IDENTIFIER: WaitsOn.DESK,
     Reason.PRIVACY_DECLINED: WaitsOn.DESK,
     Reason.PATIENT_UNAVAILABLE: WaitsOn.DESK,
+    Reason.PATIENT_CHANGED: WaitsOn.CLINICIAN,
     Reason.CONSENT_REFUSED: WaitsOn.CLINICIAN,
     Reason.SHARED_SESSION: WaitsOn.CLINICIAN,
     Reason.NOT_CARRIED: WaitsOn.CLINICIAN,
@@ -62,6 +63,10 @@ MOST_ATTEMPTS_IN_DOUBT = 2
 """One attempt, and one more after two looks found nothing. Then a person decides."""
 
 FAILURES_BEFORE_REVIEW = 5
+FAILURES_IN_A_ROW = 3
+"""So many reads or entries in a row without an answer are a service that is down, not bad ones."""
+DOUBTS_IN_A_ROW = 2
+"""So many requests in a row without a certain end are a Cliniko that cannot write: stop sending for this tick."""
 LONGEST_POSTPONEMENT = timedelta(hours=1)
 REREAD_FOR = timedelta(hours=2)
 """How long after its last change a session's documents are read again at every poll: it is unknown whether an
@@ -135,9 +140,24 @@ def after_look(found: list[str], *, looks: int, attempts_in_doubt: int) -> Settl
     return Settlement(S.PENDING)
 
 
-def is_finished(*, text_since: datetime, now: datetime, settle: timedelta) -> bool:
-    """Whether a document that reads the same as at `text_since` may be filed."""
-    return now - text_since >= settle
+def beginning(
+    created_at: datetime | None, *, start_at: datetime, was_read: bool, in_first_sweep: bool
+) -> tuple[Status, Reason | None]:
+    """How a new document begins. What a session's first reading shows may be older than we are.
+
+    `was_read`: the session was read before, so the document is new. `in_first_sweep`: the session was listed in the
+    clinician's first walk, when everything on older sessions was there already.
+    """
+    if was_read or created_at is None or created_at >= start_at:
+        return S.PENDING, None
+    if in_first_sweep:
+        return S.SKIPPED, Reason.BEFORE_START
+    return S.REVIEW, Reason.LATE_START  # nobody can tell whether it was copied by hand already
+
+
+def is_finished(*, text_since: datetime, read_at: datetime, settle: timedelta) -> bool:
+    """Whether a document that read the same at `text_since` and at `read_at` may be filed."""
+    return read_at - text_since >= settle
 
 
 def postponement(failures: int) -> timedelta:

@@ -117,6 +117,7 @@ KNOWN: Mapping[str, Check] = MappingProxyType(
         "rule": _entry,
         "candidates": _whole,
         "fields": _codes,
+        "looks": _whole,
         "agrees": _codes,
         "against": _codes,
         # talking to a service

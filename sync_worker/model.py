@@ -53,6 +53,7 @@ class Reason(StrEnum):
     CONSENT_REFUSED = "consent_refused"
     SHARED_SESSION = "shared_session"
     PATIENT_UNAVAILABLE = "patient_unavailable"
+    PATIENT_CHANGED = "patient_changed"
     # the document
     NOT_CARRIED = "not_carried"
     REVISED = "revised"
@@ -94,6 +95,11 @@ class ListedSession:
     created_at: datetime | None
     updated_at: datetime | None
 
+    @property
+    def latest(self) -> datetime | None:
+        """The newer of its stamps, if it has any."""
+        return max((stamp for stamp in (self.created_at, self.updated_at) if stamp is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -105,7 +111,6 @@ class Session:
     hint: Hint
     consent: bool | None = None
     patient_profile_id: str | None = None
-    appointment_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +224,7 @@ class Practitioner:
 
     user_id: str
     practitioner_id: str
+    name: str
     account: str
     time_zone: str | None
 
@@ -324,6 +330,8 @@ class SessionSeen:
     session_id: str
     created_at: datetime | None
     updated_at: datetime | None
+    read_at: datetime
+    """When Heidi was asked for its documents: what a text's rest is measured from."""
     documents: tuple[DocumentSeen, ...] | None = None
     gone: bool = False
     """Heidi answered that there is no such session (any more)."""
@@ -335,7 +343,11 @@ class KnownSession:
 
     session_id: str
     updated_at: datetime | None
+    first_listed_at: datetime
+    read_at: datetime | None
     unread: bool
+    retry_at: datetime | None
+    """When to read it again, where it could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,8 +362,12 @@ class Entry:
     reason: Reason | None
     text_hash: bytes
     text_since: datetime
+    due_at: datetime
     patient_id: str | None
     pinned: bool
+    """A person chose the patient."""
+    bound: bool
+    """An attempt for this patient was in doubt: another request may only be for the same one."""
     note_id: str | None
     failures: int
 

@@ -7,9 +7,9 @@ reading and arithmetic and may be thrown away; the request stands between two co
 repeated here. One bad entry never stops the others, and one clinician's trouble never another's.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import Enum, auto
 
 from sync_worker import lifecycle
 from sync_worker.cliniko import ClinikoClient
@@ -19,12 +19,9 @@ from sync_worker.convert import canonical_text
 from sync_worker.doubts import DoubtResolver
 from sync_worker.errors import (
     ConfigurationError,
-    InvalidResponse,
     LeaseLost,
     LedgerUnavailable,
     NotAuthorised,
-    RateLimited,
-    Rejected,
     RemoteError,
     Stopping,
     Unavailable,
@@ -53,14 +50,13 @@ from sync_worker.model import (
     TickReport,
     Trouble,
 )
+from sync_worker.outbox import Delivery, Outbox
 from sync_worker.prepare import NeedsReview, Prepared, Preparer, Skipped
 from sync_worker.reading import SessionReader
 
 log = get_logger()
 
-FAILURES_IN_A_ROW = 3
-"""So many entries in a row without an answer are a service that is down, not bad entries."""
-RATE_LIMITS_PER_TICK = 3
+REHEARSED_FOR_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +70,6 @@ class TickSettings:
     looks: LookTimes
     start_at: datetime | date | None
     ask_revisions: bool
-
-
-class Delivery(Enum):
-    """How the delivery of one entry ended, as far as the loop over entries cares."""
-
-    DONE = auto()
-    WAITING = auto()
-    RATE_LIMITED = auto()
-    PAUSED = auto()
 
 
 class Pipeline:
@@ -117,6 +104,7 @@ class Pipeline:
         self._state: ClinicianState | None = None
         self._tally = Tally()
         self._trouble: Trouble | None = None
+        self._rehearsed: dict[int, tuple[bytes, float]] = {}
 
     # ------------------------------------------------------------ the tick
 
@@ -133,15 +121,15 @@ class Pipeline:
             lease = self.leases.acquire(state.clinician_id, self.clock.now())
             if lease is None:
                 return self._held_elsewhere(state)
-            self.doubts.resolve(lease, self._tally)
-            self.collect_sessions(lease, full=full)
-            self.deliver_pending(lease)
+            self._unless_refused(lambda: self.doubts.resolve(lease, self._tally))
+            self._unless_refused(lambda: self.collect_sessions(lease, full=full))
+            Outbox(self, lease).run()
         except (RemoteError, LedgerUnavailable, LeaseLost, ConfigurationError) as error:
-            self._note_error(error)
+            self.note_error(error)
         except Stopping:
             pass
         except Exception as error:
-            self._note_error(error)
+            self.note_error(error)
             log.exception("tick.failed", clinician=self.settings.name)
         finally:
             self.reader.forget()
@@ -154,65 +142,40 @@ class Pipeline:
         state = self._require_state()
         self.heidi.sign_in()
         self._require_linked(state)
-        rules = IntakeRules(
-            settle=self.settings.settle, start_at=self._start_at(state), ask_revisions=self.settings.ask_revisions
-        )
-        tally, trouble = self.collector.collect(lease, state, rules, full=full)
+        rules = IntakeRules(start_at=self._start_at(state), ask_revisions=self.settings.ask_revisions)
+        trouble = self.collector.collect(lease, state, rules, self._tally, full=full)
         self._trouble = self._trouble or trouble
-        self._tally.sessions_seen += tally.sessions_seen
-        self._tally.documents_seen += tally.documents_seen
-        self._tally.review += tally.review
-        self._tally.skipped += tally.skipped
-
-    def deliver_pending(self, lease: Lease) -> None:
-        """Deliver every pending entry that is due, each at most once; postpone those that failed."""
-        failed: list[Entry] = []
-        delivered = in_a_row = 0
-        if self.ledger.clinicians.is_paused(lease.clinician_id):
-            return
-        try:
-            for entry in self.ledger.entries.due(lease.clinician_id, Status.PENDING, self.clock.now()):
-                self.clock.check_stop()
-                try:
-                    if self._deliver_patiently(lease, entry) is Delivery.PAUSED:
-                        return
-                    delivered += 1
-                    in_a_row = 0
-                except (NotAuthorised, LedgerUnavailable, LeaseLost, Stopping, RateLimited):
-                    raise
-                except Unavailable as error:
-                    failed.append(entry)
-                    in_a_row += 1
-                    self._note_error(error)
-                    if in_a_row >= FAILURES_IN_A_ROW:
-                        raise
-                except Exception as error:
-                    failed.append(entry)
-                    self._note_error(error)
-                    log.exception("entry.failed", entry=entry.entry_id, clinician=self.settings.name)
-        finally:
-            if delivered:  # where nothing succeeded the service is down, and no entry is to blame
-                self._postpone(lease, failed)
 
     def deliver(self, lease: Lease, entry: Entry) -> Delivery:
         """Carry one document to Cliniko, or say why not."""
         documents = self.reader.documents(entry.session_id)
         if documents is None:
-            return self._hold(lease, entry, Reason.SOURCE_GONE)
+            self.hold(lease, entry, Reason.SOURCE_GONE)
+            return Delivery.ASIDE
         document = next((found for found in documents if found.document_id == entry.document_id), None)
         if document is None:
-            return self._skip(lease, entry, Reason.GONE)
-        if not self._is_settled(lease, entry, self.ledger.keyed_hash(document.content.strip())):
-            return Delivery.WAITING
+            self._skip(lease, entry, Reason.GONE)
+            return Delivery.ASIDE
+        text_hash = self.ledger.keyed_hash(document.content.strip())
+        if not self._is_settled(lease, entry, text_hash) or self._was_rehearsed(entry, text_hash):
+            return Delivery.ASIDE
         session = self.reader.session(entry.session_id)
         if session is None:
-            return self._hold(lease, entry, Reason.SOURCE_GONE)
+            self.hold(lease, entry, Reason.SOURCE_GONE)
+            return Delivery.ASIDE
         self.identity.practitioner()
-        match self.preparer.prepare(session, document, pinned_patient_id=entry.patient_id if entry.pinned else None):
+        match self.preparer.prepare(
+            session,
+            document,
+            pinned_patient_id=entry.patient_id if entry.pinned else None,
+            bound_patient_id=entry.patient_id if entry.bound else None,
+        ):
             case NeedsReview() as why:
-                return self._hold(lease, entry, why.reason, why)
+                self.hold(lease, entry, why.reason, why)
+                return Delivery.DONE
             case Skipped(reason):
-                return self._skip(lease, entry, reason)
+                self._skip(lease, entry, reason)
+                return Delivery.ASIDE
             case Prepared() as prepared:
                 return self.post(lease, entry, prepared)
 
@@ -220,7 +183,8 @@ class Pipeline:
         """Claim, send once, settle. No retry in here, by design."""
         if self.settings.rehearse:
             log.info("note.rehearsed", entry=entry.entry_id, reference=prepared.reference, rule=prepared.rule)
-            return Delivery.WAITING
+            self._rehearsed[entry.entry_id] = (entry.text_hash, self.clock.monotonic())
+            return Delivery.DONE
         note = prepared.note
         meant = canonical_text(note.content)
         fingerprint = self.ledger.keyed_hash(meant)
@@ -230,7 +194,7 @@ class Pipeline:
             lease, entry, patient_id=note.patient_id, fingerprint=fingerprint, now=self.clock.now()
         )  # commit 1
         if attempt is None:
-            return Delivery.PAUSED if self.ledger.clinicians.is_paused(lease.clinician_id) else Delivery.DONE
+            return Delivery.PAUSED if self.ledger.clinicians.is_paused(lease.clinician_id) else Delivery.ASIDE
         try:
             outcome = self.cliniko.create_treatment_note(note)
         except Exception:
@@ -268,6 +232,8 @@ class Pipeline:
         match outcome:
             case KeyTrouble(status):
                 raise self.cliniko.refusal(status, "create_note")
+            case InDoubt():
+                return Delivery.IN_DOUBT
             case NotSent("rate_limited"):
                 return Delivery.RATE_LIMITED
             case NotSent("stopping"):
@@ -289,50 +255,38 @@ class Pipeline:
 
     # ------------------------------------------------------------ entries
 
-    def _deliver_patiently(self, lease: Lease, entry: Entry) -> Delivery:
-        """Deliver; after a 429 the budget waits for the reset, and the same entry goes first."""
-        for _ in range(RATE_LIMITS_PER_TICK):
-            result = self.deliver(lease, entry)
-            if result is not Delivery.RATE_LIMITED:
-                return result
-        raise RateLimited("cliniko", "create_note", status=429, hint="Cliniko asks for patience: it is tried again.")
-
     def _is_settled(self, lease: Lease, entry: Entry, text_hash: bytes) -> bool:
         """Whether the text stayed the same long enough between two reads; if it changed, it settles anew."""
-        now, settle = self.clock.now(), self.settings.settle
+        read_at, settle = self.reader.read_at(entry.session_id), self.settings.settle
         if text_hash != entry.text_hash:
-            self.ledger.entries.restart_settling(lease, entry, text_hash, now=now, due_at=now + settle)
+            self.ledger.entries.restart_settling(lease, entry, text_hash, read_at=read_at)
             return not settle
-        if lifecycle.is_finished(text_since=entry.text_since, now=now, settle=settle):
-            return True
-        self.ledger.entries.postpone(lease, entry, due_at=entry.text_since + settle, failures=entry.failures)
-        return False
+        return lifecycle.is_finished(text_since=entry.text_since, read_at=read_at, settle=settle)
 
-    def _hold(self, lease: Lease, entry: Entry, reason: Reason, why: NeedsReview | None = None) -> Delivery:
+    def _was_rehearsed(self, entry: Entry, text_hash: bytes) -> bool:
+        """Whether this very text was rehearsed within the hour: waiting to go live should not eat the rate budget."""
+        known, at = self._rehearsed.get(entry.entry_id, (b"", 0.0))
+        return self.settings.rehearse and known == text_hash and self.clock.monotonic() - at < REHEARSED_FOR_SECONDS
+
+    def hold(self, lease: Lease, entry: Entry, reason: Reason, why: NeedsReview | None = None) -> None:
         candidates = why.candidates if why else ()
         self.ledger.entries.hold_for_review(lease, entry, reason, candidates, now=self.clock.now())
         self._tally.review += 1
         log.info("entry.held", entry=entry.entry_id, reason=reason, candidates=len(candidates))
-        return Delivery.DONE
 
-    def _skip(self, lease: Lease, entry: Entry, reason: Reason) -> Delivery:
+    def _skip(self, lease: Lease, entry: Entry, reason: Reason) -> None:
         self.ledger.entries.skip(lease, entry, reason, now=self.clock.now())
         self._tally.skipped += 1
         log.info("entry.skipped", entry=entry.entry_id, reason=reason)
-        return Delivery.DONE
 
-    def _postpone(self, lease: Lease, failed: list[Entry]) -> None:
-        """Leave entries that failed while others succeeded for later, and at last to a person."""
-        for entry in failed:
-            fresh = self.ledger.entries.get(entry.entry_id)
-            if fresh is None or fresh.status is not Status.PENDING:
-                continue
-            failures = fresh.failures + 1
-            if failures >= lifecycle.FAILURES_BEFORE_REVIEW:
-                self._hold(lease, fresh, Reason.FAILING)
-                continue
-            due_at = self.clock.now() + lifecycle.postponement(failures)
-            self.ledger.entries.postpone(lease, fresh, due_at=due_at, failures=failures)
+    def _unless_refused(self, step: Callable[[], None]) -> None:
+        """Take a step of the tick; if a service fails it, note that and go on. A refused key ends the tick."""
+        try:
+            step()
+        except NotAuthorised:
+            raise
+        except RemoteError as error:
+            self.note_error(error)
 
     # ------------------------------------------------------------ who and when
 
@@ -373,7 +327,7 @@ class Pipeline:
             self._tally.in_doubt = counts.get(Status.IN_DOUBT, 0)
             self.ledger.clinicians.remember_trouble(lease.clinician_id, self._trouble.code if self._trouble else None)
         except LedgerUnavailable as error:
-            self._note_error(error)
+            self.note_error(error)
         log.info(
             "tick.done",
             clinician=self.settings.name,
@@ -387,7 +341,7 @@ class Pipeline:
             skipped=self._tally.skipped,
         )
 
-    def _note_error(self, error: Exception) -> None:
+    def note_error(self, error: Exception) -> None:
         """Keep the first trouble of the tick; a lost lease means another epoch next time."""
         if isinstance(error, LeaseLost) and self._state is not None:
             self.leases.forget(self._state.clinician_id)
@@ -399,14 +353,12 @@ class Pipeline:
 def trouble_of(error: Exception) -> Trouble:
     """What stopped a tick, for `once --json`, `status` and the log: never the error's own text."""
     match error:
-        case NotAuthorised() | Rejected() | InvalidResponse() | Unavailable():
-            service = error.service.capitalize()
-            hint = error.hint or f"{service} cannot be reached or does not answer: it is tried again at the next tick."
-            return Trouble(f"{error.service}_{error.code}", hint)
+        case RemoteError():
+            return Trouble(f"{error.service}_{error.code}", error.sentence)
         case LedgerUnavailable():
             return Trouble("ledger_unavailable", str(error))
         case ConfigurationError():
             return Trouble("settings", " ".join(error.problems))
         case LeaseLost():
-            return Trouble("lease_lost", "Another worker took this clinician over, or a person was faster.")
+            return Trouble("lease_lost", "Another worker took this clinician over.")
     return Trouble("unexpected", "An unexpected error, which is ours: the log names its place. The entry is kept.")

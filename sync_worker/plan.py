@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sync_worker import lifecycle
 from sync_worker.clock import Clock
+from sync_worker.errors import NotAuthorised, RemoteError
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import Ledger
-from sync_worker.model import Document, Entry, ListedSession, PlannedEntry, Reason, Session, Status
+from sync_worker.model import ClinicianState, Document, Entry, PlannedEntry, Reason, Session, Status
 from sync_worker.prepare import NeedsReview, Prepared, Preparer, Skipped
 from sync_worker.reading import SessionReader
 
@@ -29,7 +31,7 @@ class PlanScope:
 
 
 class Planner:
-    """Plans one clinician's next tick. `ledger` is None where there is none yet."""
+    """Plans one clinician's next tick. `ledger` and `state` are None where there is none yet."""
 
     def __init__(
         self,
@@ -38,6 +40,7 @@ class Planner:
         reader: SessionReader,
         preparer: Preparer,
         ledger: Ledger | None,
+        state: ClinicianState | None,
         scope: PlanScope,
         clock: Clock,
     ) -> None:
@@ -45,22 +48,26 @@ class Planner:
         self._reader = reader
         self._preparer = preparer
         self._ledger = ledger
+        self._state = state
         self._scope = scope
         self._clock = clock
 
-    def plan(self) -> Iterator[PlannedEntry]:
-        """Each document that a tick would touch, and what it would do. Raises `RemoteError`."""
-        for row in self._heidi.walk_sessions():
-            if not self._is_in_scope(row):
-                continue
-            for document in self._reader.documents(row.session_id) or []:
-                planned = self._document(row.session_id, document)
-                if planned is not None:
-                    yield planned
+    def plan(self) -> Iterator[PlannedEntry | RemoteError]:
+        """Each document that a tick would touch, and what it would do; an error for each session that cannot be read.
 
-    def _is_in_scope(self, row: ListedSession) -> bool:
-        latest = max((stamp for stamp in (row.created_at, row.updated_at) if stamp is not None), default=None)
-        return latest is None or latest >= self._scope.oldest
+        Raises `RemoteError` where the list itself, or the clinician's key, is the trouble.
+        """
+        for row in self._heidi.walk_sessions():
+            if row.latest is not None and row.latest < self._scope.oldest:
+                continue
+            try:
+                for document in self._reader.documents(row.session_id) or []:
+                    if (planned := self._document(row.session_id, document)) is not None:
+                        yield planned
+            except NotAuthorised:
+                raise
+            except RemoteError as error:
+                yield error
 
     def _document(self, session_id: str, document: Document) -> PlannedEntry | None:
         entry = self._ledger.entries.find(session_id, document.document_id) if self._ledger else None
@@ -73,23 +80,45 @@ class Planner:
         return PlannedEntry(session_id, document.document_id, action, reason, patient_id)
 
     def _decide(self, session: Session, document: Document, entry: Entry | None) -> tuple[str, str | None, str | None]:
-        if entry is not None and entry.status in OPEN_ATTEMPT:
+        if entry is None:
+            status, reason = self._beginning(session)
+            if status is not Status.PENDING:
+                return ("skip" if status is Status.SKIPPED else "review"), reason, None
+        elif entry.status in OPEN_ATTEMPT:
             return "wait", entry.status.value, entry.patient_id
-        if entry is not None and entry.status is Status.REVIEW and entry.reason is not None:
-            return "review", entry.reason.value, entry.patient_id
-        if entry is None and session.created_at < self._scope.start_at:
-            return "skip", Reason.BEFORE_START.value, None
-        pinned = entry.patient_id if entry is not None and entry.pinned else None
-        match self._preparer.prepare(session, document, pinned_patient_id=pinned):
+        elif entry.status is Status.REVIEW:
+            return "review", entry.reason, entry.patient_id
+        match self._preparer.prepare(
+            session,
+            document,
+            pinned_patient_id=entry.patient_id if entry and entry.pinned else None,
+            bound_patient_id=entry.patient_id if entry and entry.bound else None,
+        ):
             case NeedsReview(reason):
-                return "review", reason.value, None
+                return "review", reason, None
             case Skipped(reason):
-                return "skip", reason.value, None
-            case Prepared(note) if self._is_settled(session, entry):
+                return "skip", reason, None
+            case Prepared(note) if self._is_settled(session, document, entry):
                 return "post", None, note.patient_id
             case Prepared(note):
                 return "wait", "settling", note.patient_id
 
-    def _is_settled(self, session: Session, entry: Entry | None) -> bool:
-        since = entry.text_since if entry is not None else session.updated_at
+    def _beginning(self, session: Session) -> tuple[Status, Reason | None]:
+        """How a tick would enter a document that it has not seen."""
+        known, first_sweep_at = None, None
+        if self._ledger is not None and self._state is not None:
+            known = self._ledger.sessions.known(self._state.clinician_id, [session.session_id]).get(session.session_id)
+            first_sweep_at = self._state.first_sweep_at
+        return lifecycle.beginning(
+            session.created_at,
+            start_at=self._scope.start_at,
+            was_read=known is not None and known.read_at is not None,
+            in_first_sweep=first_sweep_at is None or (known is not None and known.first_listed_at <= first_sweep_at),
+        )
+
+    def _is_settled(self, session: Session, document: Document, entry: Entry | None) -> bool:
+        since = session.updated_at
+        if entry is not None and self._ledger is not None:
+            is_same = self._ledger.keyed_hash(document.content.strip()) == entry.text_hash
+            since = entry.text_since if is_same else self._clock.now()
         return self._clock.now() - since >= self._scope.settle

@@ -5,7 +5,7 @@ session -> document -> note content -> patient match. Says why not, where it can
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from fnmatch import fnmatchcase
 from typing import Protocol
 
@@ -95,8 +95,17 @@ class Preparer:
         self._clock = clock
         self._templates: dict[str, str] | None = None
 
-    def prepare(self, session: Session, document: Document, *, pinned_patient_id: str | None = None) -> Preparation:
+    def prepare(
+        self,
+        session: Session,
+        document: Document,
+        *,
+        pinned_patient_id: str | None = None,
+        bound_patient_id: str | None = None,
+    ) -> Preparation:
         """A note for a document, or why there is none. `pinned_patient_id` is a person's choice of patient.
+
+        `bound_patient_id`: an attempt for this patient was in doubt, so the note may go to them or to nobody.
 
         Raises `RemoteError` where a service does not answer: an empty answer and none are not the same.
         """
@@ -111,6 +120,8 @@ class Preparer:
             match = self._match(session)
         if not isinstance(match, Matched):
             return NeedsReview(match.reason, match.candidates)
+        if bound_patient_id not in (None, match.patient_id):
+            return NeedsReview(Reason.PATIENT_CHANGED, match.candidates)
         try:
             return self._note(session, document, route, match)
         except ConversionError:
@@ -129,8 +140,7 @@ class Preparer:
         if hint is None:
             return NoMatch(Reason.BIRTH_DATES_DIFFER)
         candidates = self._candidates(hint)
-        today = self._clock.now().astimezone(self._zone()).date()
-        match = match_patient(hint, candidates, today=today, identifiers=self._settings.identifiers)
+        match = match_patient(hint, candidates, today=self._today(), identifiers=self._settings.identifiers)
         if isinstance(match, Matched):
             chosen = next(patient for patient in candidates if patient.patient_id == match.patient_id)
             if chosen.accepted_privacy_policy is False:
@@ -157,8 +167,7 @@ class Preparer:
         )
 
     def _candidates(self, hint: Hint) -> list[Patient]:
-        today = self._clock.now().date()
-        born = usable_birth_date(hint.birth_date, today=today)
+        born = usable_birth_date(hint.birth_date, today=self._today())
         found = self._cliniko.find_patients_born(born) if born else []
         linked = hint.linked_patient_id
         if linked and linked.isascii() and linked.isdigit() and linked not in {one.patient_id for one in found}:
@@ -166,12 +175,16 @@ class Preparer:
             found = [*found, *([chart] if chart else [])]
         return self._cliniko.with_survivors(found)
 
+    def _today(self) -> date:
+        """The practice's date: in UTC, a baby born this morning in Hobart would be yet to come."""
+        return self._clock.now().astimezone(self._zone()).date()
+
     def _check_pinned(self, hint: Hint, patient_id: str) -> MatchOutcome:
         """A person's choice stands, unless the chart cannot take a note any more."""
         patient = self._cliniko.find_patient(patient_id)
         if patient is None:
             return NoMatch(Reason.PATIENT_UNAVAILABLE)
-        born = usable_birth_date(hint.birth_date, today=self._clock.now().date())
+        born = usable_birth_date(hint.birth_date, today=self._today())
         evidence = (check_patient(replace(hint, birth_date=born), patient),)
         if patient.archived or patient.merged_into:
             return Ambiguous(Reason.PATIENT_UNAVAILABLE, evidence)
@@ -208,7 +221,11 @@ class Preparer:
             return None
         if self._templates is None:
             self._templates = self._cliniko.list_templates()
-        return template_id(route.cliniko_template, self._templates)
+        try:
+            return template_id(route.cliniko_template, self._templates)
+        except ConfigurationError:
+            self._templates = None  # it may be made in Cliniko meanwhile
+            raise
 
 
 def template_id(wanted: str, templates: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ The patients' words pass through here in memory only.
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime
 
 from sync_worker.clock import Clock
 from sync_worker.convert import has_words
@@ -17,7 +18,8 @@ MOST_SESSIONS = 256
 
 @dataclass(slots=True)
 class _Reading:
-    at: float
+    at: datetime
+    fresh_until: float
     documents: list[Document] | None
     session: Session | None = None
 
@@ -31,8 +33,12 @@ class SessionReader:
         self._readings: OrderedDict[str, _Reading] = OrderedDict()
 
     def documents(self, session_id: str) -> list[Document] | None:
-        """The session's documents with words in them; None if Heidi has no such session any more."""
+        """The session's documents with words in them, as of `read_at`; None if Heidi has no such session any more."""
         return self._reading(session_id).documents
+
+    def read_at(self, session_id: str) -> datetime:
+        """When the documents were asked for: what a text's rest is measured from."""
+        return self._reading(session_id).at
 
     def session(self, session_id: str) -> Session | None:
         """The session itself; None if Heidi has it no more."""
@@ -47,7 +53,7 @@ class SessionReader:
 
     def _reading(self, session_id: str) -> _Reading:
         reading = self._readings.get(session_id)
-        if reading is None or self._clock.monotonic() - reading.at > FRESH_SECONDS:
+        if reading is None or self._clock.monotonic() > reading.fresh_until:
             reading = self._read(session_id)
             self._readings[session_id] = reading
             if len(self._readings) > MOST_SESSIONS:
@@ -55,10 +61,10 @@ class SessionReader:
         return reading
 
     def _read(self, session_id: str) -> _Reading:
-        at = self._clock.monotonic()
+        at, fresh_until = self._clock.now(), self._clock.monotonic() + FRESH_SECONDS
         documents = self._heidi.find_documents(session_id)
         if documents is not None:
-            return _Reading(at, [document for document in documents if has_words(document)])
+            return _Reading(at, fresh_until, [document for document in documents if has_words(document)])
         # no list of documents: is there no document, or no session?
         session = self._heidi.find_session(session_id)
-        return _Reading(at, None if session is None else [], session)
+        return _Reading(at, fresh_until, None if session is None else [], session)

@@ -7,7 +7,7 @@ clinician overlaps another. A person's decision in any process wakes the clinici
 import threading
 from datetime import UTC, datetime
 
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -39,7 +39,7 @@ class Service:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
         )
-        self._scheduler.add_listener(self._on_trouble, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
+        self._scheduler.add_listener(self._on_trouble, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         for user_id in worker.pipelines:
             self._scheduler.add_job(
                 self._tick,
@@ -91,6 +91,9 @@ class Service:
                 self._scheduler.modify_job(user_id, next_run_time=datetime.now(UTC))
 
     @staticmethod
-    def _on_trouble(event: JobExecutionEvent) -> None:
+    def _on_trouble(event: JobEvent) -> None:
+        if event.code == EVENT_JOB_MAX_INSTANCES:
+            log.info("tick.still_running")  # longer than a poll's interval: the next one comes when it is over
+            return
         error = getattr(event, "exception", None)
         log.error("job.failed" if error else "job.late", error=type(error).__name__ if error else None)

@@ -105,14 +105,43 @@ def test_a_note_that_a_merge_moved_to_another_chart_is_found(clinic: Clinic) -> 
     assert clinic.tick().tally.posted == 1
 
 
-def test_the_one_more_request_goes_to_the_same_patient(clinic: Clinic) -> None:
-    patient, session, _ = clinic.a_finished_document()
+def test_the_one_more_request_never_goes_to_another_patient_nor_to_one_that_heidi_now_contradicts(
+    clinic: Clinic,
+) -> None:
+    _, session, _ = clinic.a_finished_document()
     clinic.cliniko.fail_post("drop")
     clinic.tick()
     clinic.a_patient(first="Nora", last="Quinn", born="1971-01-02")
     clinic.heidi.edit_patient(session, patient_name="Nora Quinn", birth_date="1971-01-02")
     clinic.ticks(4)
-    assert [note.patient_id for note in clinic.notes()] == [patient]
+    [item] = Views(clinic.ledger.engine).review_list()
+    assert (item.reason, item.waiting_on) == ("patient_changed", "clinician")
+    assert (clinic.notes(), clinic.posts()) == ([], 1)
+
+
+def test_a_cliniko_that_cannot_write_puts_two_documents_in_doubt_a_tick_and_not_the_whole_backlog(
+    clinic: Clinic,
+) -> None:
+    clinic.a_patient()
+    for number in range(8):
+        clinic.a_document(clinic.a_session(), f"# Plan\n\nLetter {number}.")
+    clinic.cliniko.fail_post("503", times=4)
+    first = clinic.tick()
+    assert (first.tally.in_doubt, first.tally.pending) == (2, 6)
+    clinic.ticks(8)
+    assert len(clinic.notes()) == 8
+    assert Views(clinic.ledger.engine).entry_counts()["review"] == 0
+
+
+def test_a_look_that_fails_keeps_no_other_document_waiting(clinic: Clinic) -> None:
+    clinic.a_finished_document()
+    clinic.cliniko.fail_post("drop")
+    clinic.tick()
+    clinic.clock.advance(60)
+    clinic.a_document(clinic.a_session(), "# Another")
+    clinic.cliniko.fail("notes", "500", times=3)
+    report = clinic.tick()
+    assert (report.trouble.code, report.tally.posted, report.tally.in_doubt) == ("cliniko_unavailable", 1, 1)
 
 
 def test_a_second_doubt_is_looked_for_and_then_a_persons(clinic: Clinic) -> None:

@@ -1,5 +1,7 @@
 """`check`: proves every setting against the real services, a line each: what was proved, or what to do."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +17,12 @@ from sync_worker.commands.errors import DONE, PARTLY, print_json
 from sync_worker.errors import ConfigurationError, LedgerMismatch, LedgerUnavailable, RemoteError
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import migrate
-from sync_worker.ledger.storage import open_engine, writing
+from sync_worker.ledger.storage import open_engine, sqlite_path, writing
 from sync_worker.prepare import template_id
 from sync_worker.settings import ClinicianSettings, Settings
 
 LARGEST_OFFSET_SECONDS = 60
+LEAST_FREE_BYTES = 16 * 1024 * 1024
 SAFE_FIRST_LOOK_SECONDS, SAFE_SECOND_LOOK_SECONDS = 30, 120
 
 
@@ -54,8 +57,9 @@ def _findings(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
     yield from (Finding("settings", "warning", warning) for warning in settings.warnings)
     yield from _looks(settings)
     yield _ledger(settings)
+    practitioners: dict[str, str] = {}
     for clinician in settings.clinicians:
-        yield from _clinician(settings, clinician, clock)
+        yield from _clinician(settings, clinician, practitioners, clock)
 
 
 def _looks(settings: Settings) -> Iterator[Finding]:
@@ -74,7 +78,7 @@ def _ledger(settings: Settings) -> Finding:
     try:
         version = setup.ledger_version(settings)
         if version is None:
-            return Finding("ledger", "ok", "There is no ledger yet: the first run makes it.")
+            return _place_for_ledger(settings)
         if version != migrate.head():
             return Finding("ledger", "problem", "The ledger is of an older version: run `sync-worker db upgrade`.")
         with writing(open_engine(settings.database_url.get_secret_value())):
@@ -84,11 +88,23 @@ def _ledger(settings: Settings) -> Finding:
     return Finding("ledger", "ok", f"The ledger answers and is of this program's version, {version}.")
 
 
-def _clinician(settings: Settings, clinician: ClinicianSettings, clock: SystemClock) -> Iterator[Finding]:
+def _place_for_ledger(settings: Settings) -> Finding:
+    path = sqlite_path(open_engine(settings.database_url.get_secret_value(), read_only=True))
+    folder = next((one for one in path.parents if one.exists()), None) if path else None
+    if path is not None and (folder is None or not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK)):
+        return Finding("ledger", "problem", "The ledger cannot be made where DATABASE_URL says: choose another folder.")
+    if folder is not None and shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
+        return Finding("ledger", "problem", "The disk that DATABASE_URL names is full: free some space.")
+    return Finding("ledger", "ok", "There is no ledger yet: the first run makes it.")
+
+
+def _clinician(
+    settings: Settings, clinician: ClinicianSettings, practitioners: dict[str, str], clock: SystemClock
+) -> Iterator[Finding]:
     heidi, cliniko = heidi_client(settings, clinician, clock), cliniko_client(settings, clinician, clock)
     try:
         yield from _heidi(clinician.name, heidi, clock)
-        yield from _cliniko(clinician.name, settings, cliniko, clock)
+        yield from _cliniko(clinician.name, settings, cliniko, practitioners, clock)
     finally:
         heidi.close()
         cliniko.close()
@@ -103,17 +119,19 @@ def _heidi(name: str, heidi: HeidiClient, clock: SystemClock) -> Iterator[Findin
     yield from _clock("heidi", heidi.server_date, clock)
 
 
-def _cliniko(name: str, settings: Settings, cliniko: ClinikoClient, clock: SystemClock) -> Iterator[Finding]:
+def _cliniko(
+    name: str, settings: Settings, cliniko: ClinikoClient, practitioners: dict[str, str], clock: SystemClock
+) -> Iterator[Finding]:
     try:
         who = cliniko.identify()
     except RemoteError as error:
-        yield Finding("cliniko", "problem", f"{name}: {_advice(error)}")
+        yield Finding("cliniko", "problem", f"{name}: {error.sentence}")
         return
-    yield Finding(
-        "cliniko",
-        "ok",
-        f"{name}: Cliniko takes the key; its user is practitioner {who.practitioner_id} and can write notes.",
-    )
+    sentence = f"{name}: Cliniko takes the key; its notes will be those of {who.name or 'its user'}."
+    yield Finding("cliniko", "ok", sentence)
+    if (other := practitioners.setdefault(who.practitioner_id, name)) != name:
+        sentence = f"{name}: this key and {other}'s stand for one practitioner: each clinician needs their own key."
+        yield Finding("cliniko", "problem", sentence)
     if who.time_zone is None and settings.timezone is None:
         yield Finding(
             "time_zone", "problem", "Cliniko does not tell its time zone: set SYNC_TIMEZONE=Australia/Hobart."
@@ -131,7 +149,7 @@ def _templates(settings: Settings, cliniko: ClinikoClient) -> Iterator[Finding]:
     try:
         templates = cliniko.list_templates()
     except RemoteError as error:
-        yield Finding("templates", "problem", _advice(error))
+        yield Finding("templates", "problem", error.sentence)
         return
     for one in sorted(wanted):
         yield _prove("templates", f'Cliniko has the template "{one}".', partial(template_id, one, templates))
@@ -152,18 +170,10 @@ def _prove(name: str, sentence: str, proof: Callable[[], object]) -> Finding:
     try:
         proof()
     except RemoteError as error:
-        return Finding(name, "problem", f"{sentence.partition(':')[0]}: {_advice(error)}")
+        return Finding(name, "problem", f"{sentence.partition(':')[0]}: {error.sentence}")
     except ConfigurationError as error:
         return Finding(name, "problem", " ".join(error.problems))
     return Finding(name, "ok", sentence)
-
-
-def _advice(error: RemoteError) -> str:
-    if error.hint:
-        return error.hint
-    return (
-        f"{error.service.capitalize()} cannot be reached or does not answer: check the network, then its status page."
-    )
 
 
 def _show(finding: Finding) -> None:

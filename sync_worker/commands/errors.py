@@ -10,6 +10,7 @@ from sync_worker.errors import (
     LedgerUnavailable,
     NotPossible,
     RemoteError,
+    Stopping,
     SyncWorkerError,
 )
 
@@ -29,9 +30,9 @@ def exit_code_of(command: Callable[[], int], *, as_json: bool) -> int:
     except NotPossible as error:
         return report("not_possible", [str(error)], PARTLY, as_json=as_json)
     except RemoteError as error:
-        service = error.service.capitalize()
-        sentence = error.hint or f"{service} cannot be reached or does not answer: try again later."
-        return report(f"{error.service}_{error.code}", [sentence], PARTLY, as_json=as_json)
+        return report(f"{error.service}_{error.code}", [error.sentence], PARTLY, as_json=as_json)
+    except Stopping:
+        return report("stopped", ["Stopped before the end, as asked."], PARTLY, as_json=as_json)
     except BrokenPipeError:
         return PARTLY  # whoever read our output went away
     except KeyboardInterrupt:
@@ -59,7 +60,7 @@ def report(code: str, problems: Sequence[str], exit_code: int, *, as_json: bool)
 
 def print_json(value: object) -> None:
     """The one JSON object of a `--json` run."""
-    print(json.dumps(value, ensure_ascii=False))  # noqa: T201 - this is the output
+    print(json.dumps(value))  # noqa: T201 - this is the output
 
 
 def say(sentence: str) -> None:

@@ -4,7 +4,6 @@ from sync_worker.bootstrap import clinicians_named, heidi_client
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, say
-from sync_worker.errors import Stopping
 from sync_worker.settings import ClinicianSettings, Settings
 
 ASK_EVERY_SECONDS = 3
@@ -32,8 +31,6 @@ def _link(settings: Settings, clock: SystemClock, clinician: ClinicianSettings) 
             if heidi.is_linked():
                 say(f"{clinician.name} is linked now.")
                 return True
-    except Stopping:
-        return False
     finally:
         heidi.close()
     say(f"{clinician.name} is not linked yet. Run `sync-worker link` again when you are ready.")

@@ -5,6 +5,7 @@ from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, say
 from sync_worker.commands.review import actor
+from sync_worker.errors import NotPossible
 from sync_worker.ledger.decisions import Decisions, enter_clinician
 
 
@@ -19,6 +20,8 @@ def pause(clinician: str | None) -> int:
 def resume(clinician: str | None) -> int:
     """Post again, for a clinician or for everybody."""
     decisions, ids, who = _prepare(clinician)
+    if ids is not None and decisions.is_everybody_paused():
+        raise NotPossible("Posting is paused for everybody: `sync-worker resume`, without a name, ends that.")
     decisions.resume(ids)
     say(f"Posting is on again for {who}.")
     return DONE

@@ -1,6 +1,7 @@
 """`plan`: what a tick would do, for every clinician, without writing anything anywhere."""
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -10,12 +11,12 @@ from rich.table import Table
 from sync_worker.bootstrap import cliniko_client, heidi_client, note_settings
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
-from sync_worker.commands.errors import DONE, print_json, say
-from sync_worker.errors import ConfigurationError
+from sync_worker.commands.errors import DONE, PARTLY, print_json, report, say
+from sync_worker.errors import ConfigurationError, RemoteError
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.views import Views
-from sync_worker.model import PlannedEntry
+from sync_worker.model import ClinicianState, PlannedEntry
 from sync_worker.plan import Planner, PlanScope
 from sync_worker.prepare import Preparer
 from sync_worker.reading import SessionReader
@@ -29,13 +30,21 @@ def plan(since: str | None, *, as_json: bool) -> int:
     engine = setup.existing_ledger(settings, read_only=True)
     ledger = Ledger(engine, region=settings.heidi_region) if engine is not None else None
     planned: list[PlannedEntry] = []
+    troubles: list[str] = []
     for clinician in settings.clinicians:
-        planned.extend(_plan_one(settings, clinician, ledger, day, clock))
+        try:
+            for found in _plan_one(settings, clinician, ledger, day, clock):
+                if isinstance(found, RemoteError):
+                    troubles.append(f"{clinician.name}: a session cannot be read: {found.sentence}")
+                else:
+                    planned.append(found)
+        except RemoteError as error:  # one clinician's trouble does not hide the others' documents
+            troubles.append(f"{clinician.name}: {error.sentence}")
     if as_json:
         print_json({"entries": [_as_json(entry) for entry in planned]})
     else:
         _show(planned)
-    return DONE
+    return report("plan", list(dict.fromkeys(troubles)), PARTLY, as_json=False) if troubles else DONE
 
 
 def _day(since: str | None) -> date | None:
@@ -47,9 +56,10 @@ def _day(since: str | None) -> date | None:
 
 def _plan_one(
     settings: Settings, clinician: ClinicianSettings, ledger: Ledger | None, day: date | None, clock: SystemClock
-) -> list[PlannedEntry]:
+) -> Iterator[PlannedEntry | RemoteError]:
     heidi, cliniko = heidi_client(settings, clinician, clock), cliniko_client(settings, clinician, clock)
     identity = Identity(cliniko=cliniko, heidi_user_id=clinician.heidi_user_id, time_zone=settings.timezone)
+    state = Views(ledger.engine).clinicians().get(clinician.heidi_user_id) if ledger else None
     try:
         heidi.require_linked()
         planner = Planner(
@@ -59,22 +69,18 @@ def _plan_one(
                 heidi=heidi, cliniko=cliniko, settings=note_settings(settings), zone=identity.zone, clock=clock
             ),
             ledger=ledger,
-            scope=_scope(settings, clinician, ledger, identity, day, clock.now()),
+            state=state,
+            scope=_scope(settings, state, identity, day, clock.now()),
             clock=clock,
         )
-        return list(planner.plan())
+        yield from planner.plan()
     finally:
         heidi.close()
         cliniko.close()
 
 
 def _scope(
-    settings: Settings,
-    clinician: ClinicianSettings,
-    ledger: Ledger | None,
-    identity: Identity,
-    day: date | None,
-    now: datetime,
+    settings: Settings, state: ClinicianState | None, identity: Identity, day: date | None, now: datetime
 ) -> PlanScope:
     """With `--since` its day is both the oldest and the start; else what a tick would go by."""
     settle = timedelta(seconds=settings.sync_settle_seconds)
@@ -83,7 +89,6 @@ def _scope(
     oldest = now - timedelta(days=settings.sync_lookback_days)
     if settings.sync_start_at is not None:
         return PlanScope(oldest, identity.moment(settings.sync_start_at), settle)
-    state = Views(ledger.engine).clinicians().get(clinician.heidi_user_id) if ledger else None
     return PlanScope(oldest, (state.start_at if state else None) or now, settle)
 
 

@@ -25,7 +25,7 @@ def status(*, as_json: bool) -> int:
     if as_json:
         print_json(found)
     else:
-        _show(found, Views(engine), clock.now())
+        _show(found, Views(engine), settings.clinicians, clock.now())
     return DONE
 
 
@@ -57,7 +57,7 @@ def _stamp(at: datetime | None) -> str | None:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
-def _show(found: dict[str, Any], views: Views, now: datetime) -> None:
+def _show(found: dict[str, Any], views: Views, clinicians: tuple[ClinicianSettings, ...], now: datetime) -> None:
     console = Console(highlight=False)
     console.print(f"sync-worker {found['version']}, ledger {found['schema']}")
     counts = Table()
@@ -70,6 +70,12 @@ def _show(found: dict[str, Any], views: Views, now: datetime) -> None:
     console.print(counts)
     if found["oldest_waiting_seconds"] is not None:
         say(f"The oldest waiting document was found {_age(found['oldest_waiting_seconds'])} ago.")
+    if unread := views.unread_sessions():
+        say(f"{unread} sessions could not be read when last tried: they are tried again at least hourly.")
+    known = {one.heidi_user_id for one in clinicians}
+    for user_id, count in views.waiting_by_clinician().items():
+        if user_id not in known:
+            say(f"{count} entries wait for {user_id}, who is not in the settings any more: nobody files them.")
     people = Table()
     for heading in ("Clinician", "Last poll", "Read up to", "Linked", "Paused", "Trouble"):
         people.add_column(heading)

@@ -46,7 +46,7 @@ def once(*, as_json: bool) -> int:
         print_json(_as_json(reports))
     else:
         _show(reports)
-    return PARTLY if any(one.trouble for one in reports) else DONE
+    return PARTLY if clock.stop.is_set() or any(one.trouble for one in reports) else DONE
 
 
 def _as_json(reports: list[TickReport]) -> dict[str, object]:

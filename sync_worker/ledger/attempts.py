@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, func, insert, select, update
 
-from sync_worker.errors import LeaseLost
+from sync_worker.errors import EntryMoved, LeaseLost
 from sync_worker.ledger.moves import WORKER, apply_settlement, is_paused, move, require_lease
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AttemptRow, EntryRow
@@ -112,7 +112,7 @@ class Attempts:
     ) -> None:
         """Count a complete look, and end the doubt if it did. `due_at`: the next look, or when to deliver.
 
-        Raises `LeaseLost` if a person ended the doubt meanwhile; then nothing is recorded.
+        Raises `EntryMoved` if a person ended the doubt meanwhile; then nothing is recorded.
         """
         with writing(self.engine) as db:
             require_lease(db, lease)
@@ -123,7 +123,7 @@ class Attempts:
             if settlement is None:
                 where = (EntryRow.id == entry.entry_id, EntryRow.status == Status.IN_DOUBT)
                 if db.execute(update(EntryRow).where(*where).values(due_at=due_at)).rowcount != 1:
-                    raise LeaseLost
+                    raise EntryMoved
             else:
                 apply_settlement(db, entry.entry_id, Status.IN_DOUBT, settlement, now=now, due_at=due_at)
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, select, update
 from sync_worker import lifecycle
 from sync_worker.errors import NotPossible
 from sync_worker.ledger.moves import entries, entry_of, insert_once, move
-from sync_worker.ledger.storage import writing
+from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import ClinicianRow, EntryRow, Installation
 from sync_worker.model import Entry, Reason, Status
 
@@ -34,7 +34,9 @@ class Decisions:
             self._require_no_note(entry)
             if entry.reason in lifecycle.DOUBTS:
                 raise NotPossible(_doubt_first(entry))
-            self._move(db, entry, Status.PENDING, now, patient_id=patient_id, pinned=True, due_at=now, failures=0)
+            self._move(
+                db, entry, Status.PENDING, now, patient_id=patient_id, pinned=True, bound=False, due_at=now, failures=0
+            )
 
     def dismiss(self, entry_id: int, code: str, now: datetime) -> None:
         """The document is not to be filed (or, once filed, the review is done with). `code` says why."""
@@ -72,7 +74,7 @@ class Decisions:
         """End a doubt: the note is not there. It is filed once more, on the same patient."""
         with self._deciding(entry_id) as (db, entry):
             self._require_doubt(entry)
-            self._move(db, entry, Status.PENDING, now, pinned=True, due_at=now)
+            self._move(db, entry, Status.PENDING, now, bound=True, due_at=now)
 
     def pause(self, clinician_ids: Iterable[int] | None, now: datetime) -> None:
         """Stop posting, for these clinicians or for everybody, at once and over restarts."""
@@ -81,6 +83,11 @@ class Decisions:
     def resume(self, clinician_ids: Iterable[int] | None) -> None:
         """Post again. Without clinicians, everybody's pause ends, each clinician's own included."""
         self._set_pause(clinician_ids, None)
+
+    def is_everybody_paused(self) -> bool:
+        """Whether posting is paused as a whole: then no single clinician can be resumed."""
+        with reading(self._engine) as db:
+            return db.execute(select(Installation.paused_at)).scalar() is not None
 
     def _set_pause(self, clinician_ids: Iterable[int] | None, at: datetime | None) -> None:
         with writing(self._engine) as db:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select, true, tuple_, update
 
-from sync_worker.errors import LeaseLost
+from sync_worker.errors import EntryMoved
 from sync_worker.ledger.moves import WORKER, entries, entry_of, move, require_lease
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import EntryRow
@@ -38,22 +38,29 @@ class Entries:
             row = db.execute(query).one_or_none()
         return entry_of(row) if row else None
 
-    def due(self, clinician_id: int, status: Status, now: datetime) -> Iterator[Entry]:
-        """The clinician's entries of one status that are due, oldest first, each at most once."""
-        last = 0
+    def due(
+        self, clinician_id: int, status: Status, now: datetime, *, rested_since: datetime | None = None
+    ) -> Iterator[Entry]:
+        """The clinician's entries of one status that are due, longest due first, each at most once.
+
+        `rested_since` leaves out those whose text changed after it.
+        """
+        last: tuple[datetime, int] | None = None
         query = (
             entries()
             .where(EntryRow.clinician_id == clinician_id, EntryRow.status == status, EntryRow.due_at <= now)
-            .order_by(EntryRow.id)
+            .where(true() if rested_since is None else EntryRow.text_since <= rested_since)
+            .order_by(EntryRow.due_at, EntryRow.id)
             .limit(PAGE)
         )
         while True:
+            following = query if last is None else query.where(tuple_(EntryRow.due_at, EntryRow.id) > last)
             with reading(self.engine) as db:
-                page = [entry_of(row) for row in db.execute(query.where(EntryRow.id > last))]
+                page = [entry_of(row) for row in db.execute(following)]
             yield from page
             if len(page) < PAGE:
                 return
-            last = page[-1].entry_id
+            last = (page[-1].due_at, page[-1].entry_id)
 
     def open_counts(self, clinician_id: int) -> dict[Status, int]:
         """How many of the clinician's entries are pending and in doubt."""
@@ -65,11 +72,9 @@ class Entries:
         with reading(self.engine) as db:
             return {Status(status): count for status, count in db.execute(query)}
 
-    def restart_settling(
-        self, lease: Lease, entry: Entry, text_hash: bytes, *, now: datetime, due_at: datetime
-    ) -> None:
+    def restart_settling(self, lease: Lease, entry: Entry, text_hash: bytes, *, read_at: datetime) -> None:
         """The text changed since it was last read: the entry settles anew."""
-        self._touch(lease, entry, text_hash=text_hash, text_since=now, due_at=due_at)
+        self._touch(lease, entry, text_hash=text_hash, text_since=read_at)
 
     def postpone(self, lease: Lease, entry: Entry, *, due_at: datetime, failures: int) -> None:
         """Leave a pending entry alone until `due_at`."""
@@ -101,4 +106,4 @@ class Entries:
         with writing(self.engine) as db:
             require_lease(db, lease)
             if not move(db, entry.entry_id, entry.status, to, at=now, actor=WORKER, **values):
-                raise LeaseLost  # a person or another worker was faster: look again at the next tick
+                raise EntryMoved

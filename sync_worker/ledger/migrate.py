@@ -31,6 +31,8 @@ def upgrade(engine: Engine) -> str:
         if current(engine) == head():
             return head()
         with writing(engine) as db:
+            if db.dialect.name == "postgresql":
+                db.execute(text("SET LOCAL statement_timeout = 0"))
             config = _config()
             config.attributes["connection"] = db
             command.upgrade(config, "head")
@@ -109,8 +111,11 @@ def _one_at_a_time(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def _advisory_lock(db: Connection) -> Iterator[None]:
+    db.execute(text("SET lock_timeout = 0"))  # another process's migration may take its time
+    db.execute(text("SET statement_timeout = 0"))
     db.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
     try:
         yield
     finally:
         db.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+        db.execute(text("RESET ALL"))

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from sync_worker import lifecycle
-from sync_worker.errors import LeaseLost, LedgerError
+from sync_worker.errors import EntryMoved, LeaseLost, LedgerError
 from sync_worker.ledger.tables import Base, ClinicianRow, EntryRow, HistoryRow, Installation, LeaseRow
 from sync_worker.lifecycle import Settlement
 from sync_worker.model import Entry, Lease, Reason, Status
@@ -32,8 +32,10 @@ def entries() -> Select[Any]:
         EntryRow.reason,
         EntryRow.text_hash,
         EntryRow.text_since,
+        EntryRow.due_at,
         EntryRow.patient_id,
         EntryRow.pinned,
+        EntryRow.bound,
         EntryRow.note_id,
         EntryRow.failures,
     )
@@ -78,11 +80,12 @@ def apply_settlement(
     if settlement.note_id:
         values |= {"note_id": settlement.note_id}
     if from_ is Status.IN_DOUBT and settlement.to is Status.PENDING:
-        values |= {"pinned": True}  # the one more request goes to the same patient
+        values |= {"bound": True}  # the one more request goes to the same patient, or to none
     if settlement.to is Status.POSTED:
         values |= {"failures": 0}
     if not move(db, entry_id, from_, settlement.to, at=now, actor=WORKER, reason=settlement.reason, **values):
-        raise LeaseLost
+        # nobody but the lease's holder ends an attempt; a doubt may be ended by a person meanwhile
+        raise LeaseLost if from_ is Status.POSTING else EntryMoved
 
 
 def write_history(
@@ -137,8 +140,10 @@ def entry_of(row: Row[Any]) -> Entry:
         reason=Reason(row.reason) if row.reason else None,
         text_hash=bytes(row.text_hash),
         text_since=row.text_since,
+        due_at=row.due_at,
         patient_id=row.patient_id,
         pinned=row.pinned,
+        bound=row.bound,
         note_id=row.note_id,
         failures=row.failures,
     )

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, or_, select, update
+from sqlalchemy import Connection, Engine, and_, or_, select, update
 
 from sync_worker import lifecycle
 from sync_worker.errors import LeaseLost
@@ -19,6 +19,7 @@ from sync_worker.model import (
     Entry,
     KnownSession,
     Lease,
+    ListedSession,
     Reason,
     SessionSeen,
     Status,
@@ -34,7 +35,6 @@ PERSONS_ONLY = (Reason.LATE_START, Reason.SHARED_SESSION)
 class IntakeRules:
     """What decides how a document begins and changes."""
 
-    settle: timedelta
     start_at: datetime
     ask_revisions: bool
     """Whether a document that changed after it was filed goes to review."""
@@ -49,20 +49,18 @@ class Sessions:
 
     def known(self, clinician_id: int, session_ids: Iterable[str]) -> dict[str, KnownSession]:
         """What is remembered of those among these sessions that were listed before."""
-        columns = select(SessionRow.session_id, SessionRow.updated_at, SessionRow.unread)
-        query = columns.where(SessionRow.clinician_id == clinician_id, SessionRow.session_id.in_(list(session_ids)))
+        columns = [getattr(SessionRow, name) for name in KnownSession.__slots__]
+        where = (SessionRow.clinician_id == clinician_id, SessionRow.session_id.in_(list(session_ids)))
         with reading(self.engine) as db:
-            return {row.session_id: KnownSession(*row) for row in db.execute(query)}
+            return {row.session_id: KnownSession(*row) for row in db.execute(select(*columns).where(*where))}
 
-    def to_reread(self, clinician_id: int, now: datetime) -> list[str]:
-        """Sessions to read again whatever the list says: changed lately, or not readable last time."""
-        query = (
-            select(SessionRow.session_id)
-            .where(SessionRow.clinician_id == clinician_id, or_(SessionRow.unread, SessionRow.reread_until > now))
-            .order_by(SessionRow.id)
-        )
+    def to_reread(self, clinician_id: int, now: datetime) -> list[ListedSession]:
+        """Sessions to read again whatever the list says: changed lately, or not readable when last tried."""
+        due = or_(and_(SessionRow.unread, SessionRow.retry_at <= now), SessionRow.reread_until > now)
+        query = select(SessionRow.session_id, SessionRow.created_at, SessionRow.updated_at)
+        query = query.where(SessionRow.clinician_id == clinician_id, due).order_by(SessionRow.id)
         with reading(self.engine) as db:
-            return list(db.execute(query).scalars())
+            return [ListedSession(*row) for row in db.execute(query)]
 
     def record(
         self,
@@ -108,14 +106,21 @@ class _PageRecorder:
         row = self._session_row(seen)
         if seen.gone:
             self._source_gone(seen.session_id)
-        changed = self._documents(seen, row) if seen.documents is not None else False
-        values: dict[str, Any] = {
-            "unread": seen.documents is None and not seen.gone,
-            "reread_until": None if seen.gone else self._reread_until(seen, row, changed=changed),
-        }
+        values: dict[str, Any] = {}
         if seen.documents is not None:
-            values |= {"read_at": self.now, "created_at": seen.created_at or row.created_at}
-            values |= {"updated_at": seen.updated_at or row.updated_at}
+            changed = self._documents(seen, row)
+            values = {
+                "read_at": seen.read_at,
+                "created_at": seen.created_at or row.created_at,
+                "updated_at": seen.updated_at or row.updated_at,
+                "reread_until": self._reread_until(seen, row, changed=changed),
+            }
+        unread = seen.documents is None and not seen.gone
+        failures = row.failures + 1 if unread else 0
+        values |= {"unread": unread, "failures": failures}
+        values["retry_at"] = self.now + lifecycle.postponement(failures) if unread else None
+        if seen.gone:
+            values["reread_until"] = None
         self.db.execute(update(SessionRow).where(SessionRow.id == row.id).values(values))
 
     def _reread_until(self, seen: SessionSeen, row: Any, *, changed: bool) -> datetime | None:
@@ -128,16 +133,8 @@ class _PageRecorder:
         return later(row.reread_until, min(latest, self.now) + lifecycle.REREAD_FOR)
 
     def _session_row(self, seen: SessionSeen) -> Any:
-        insert_once(
-            self.db,
-            SessionRow,
-            {
-                "clinician_id": self.clinician.clinician_id,
-                "session_id": seen.session_id,
-                "first_listed_at": self.now,
-                "unread": True,
-            },
-        )
+        names = {"clinician_id": self.clinician.clinician_id, "session_id": seen.session_id}
+        insert_once(self.db, SessionRow, names | {"first_listed_at": self.now, "unread": True, "failures": 0})
         columns: tuple[Any, ...] = (
             SessionRow.id,
             SessionRow.read_at,
@@ -145,6 +142,7 @@ class _PageRecorder:
             SessionRow.reread_until,
             SessionRow.created_at,
             SessionRow.updated_at,
+            SessionRow.failures,
         )
         where = (SessionRow.clinician_id == self.clinician.clinician_id, SessionRow.session_id == seen.session_id)
         return self.db.execute(select(*columns).where(*where)).one()
@@ -160,9 +158,9 @@ class _PageRecorder:
                 self._enter(seen, document, row)
                 changed = True
             else:
-                changed |= self._compare(entry, document)
+                changed |= self._compare(entry, document, seen.read_at)
         for document_id, entry in known.items():
-            if document_id not in present and self._is_unfiled(entry) and entry.reason not in PERSONS_ONLY:
+            if document_id not in present and self._may_go(entry):
                 self._move(entry, Status.SKIPPED, Reason.GONE)
                 self.tally.skipped += 1
         return changed
@@ -182,53 +180,57 @@ class _PageRecorder:
                 "status_since": self.now,
                 "found_at": self.now,
                 "text_hash": document.text_hash,
-                "text_since": self.now,
-                "due_at": self.now + self.rules.settle,
+                "text_since": seen.read_at,
+                "due_at": seen.read_at,
                 "failures": 0,
                 "pinned": False,
+                "bound": False,
             },
         )
         [entry] = self._entries_of(seen.session_id, EntryRow.document_id == document.document_id)
         if not is_new:  # another clinician's tick entered it at this very moment
-            self._compare(entry, document)
+            self._compare(entry, document, seen.read_at)
             return
         write_history(self.db, entry.entry_id, None, status, at=self.now, reason=reason, actor=WORKER)
         self.tally.skipped += status is Status.SKIPPED
         self.tally.review += status is Status.REVIEW
 
     def _beginning(self, seen: SessionSeen, row: Any) -> tuple[Status, Reason | None]:
-        """How a new document begins: what is there at a session's first reading may be older than we are."""
-        created_at = seen.created_at or row.created_at
-        if row.read_at is not None or created_at is None or created_at >= self.rules.start_at:
-            return Status.PENDING, None
         first_sweep_at = self.clinician.first_sweep_at
-        if first_sweep_at is None or row.first_listed_at <= first_sweep_at:
-            return Status.SKIPPED, Reason.BEFORE_START
-        return Status.REVIEW, Reason.LATE_START  # nobody can tell whether it was copied by hand already
+        return lifecycle.beginning(
+            seen.created_at or row.created_at,
+            start_at=self.rules.start_at,
+            was_read=row.read_at is not None,
+            in_first_sweep=first_sweep_at is None or row.first_listed_at <= first_sweep_at,
+        )
 
-    def _compare(self, entry: Entry, document: DocumentSeen) -> bool:
+    def _compare(self, entry: Entry, document: DocumentSeen, read_at: datetime) -> bool:
         """Follow a document that we know; say whether its text changed."""
         if entry.clinician_id != self.clinician.clinician_id:
             if entry.status is Status.PENDING and not entry.pinned:  # else a person has decided already
                 self._move(entry, Status.REVIEW, Reason.SHARED_SESSION)
                 self.tally.review += 1
             return False
-        if entry.status is Status.SKIPPED and entry.reason is Reason.GONE:
-            self._move(entry, Status.PENDING, None)
-            self._set(entry, text_hash=document.text_hash, text_since=self.now, due_at=self.now + self.rules.settle)
+        if entry.reason in (Reason.GONE, Reason.SOURCE_GONE):
+            self._move(entry, Status.PENDING, None)  # it is there again
+            self._set(entry, **self._fresh(document, read_at))
             return True
         if document.text_hash == entry.text_hash:
             return False
-        return self._changed(entry, document)
+        return self._changed(entry, document, read_at)
 
-    def _changed(self, entry: Entry, document: DocumentSeen) -> bool:
-        fresh = {"text_hash": document.text_hash, "text_since": self.now, "due_at": self.now + self.rules.settle}
+    def _fresh(self, document: DocumentSeen, read_at: datetime) -> dict[str, Any]:
+        """What makes an entry settle anew."""
+        return {"text_hash": document.text_hash, "text_since": read_at, "due_at": read_at}
+
+    def _changed(self, entry: Entry, document: DocumentSeen, read_at: datetime) -> bool:
+        fresh = self._fresh(document, read_at)
         match entry.status, entry.reason:
             case Status.POSTED, _:
                 if self.rules.ask_revisions:
                     self._move(entry, Status.REVIEW, Reason.REVISED)
                     self.tally.review += 1
-                self._set(entry, text_hash=document.text_hash, text_since=self.now)
+                self._set(entry, text_hash=document.text_hash, text_since=read_at)
             case Status.REVIEW, Reason.NOT_CARRIED:
                 self._move(entry, Status.PENDING, None)
                 self._set(entry, **fresh)
@@ -240,17 +242,18 @@ class _PageRecorder:
 
     def _source_gone(self, session_id: str) -> None:
         for entry in self._entries_of(session_id):
-            if self._is_unfiled(entry) and entry.reason is not Reason.SOURCE_GONE:
+            if self._may_go(entry) and entry.reason is not Reason.SOURCE_GONE:
                 self._move(entry, Status.REVIEW, Reason.SOURCE_GONE)
                 self.tally.review += 1
 
-    def _is_unfiled(self, entry: Entry) -> bool:
-        """Whether nothing of it can be in Cliniko: only then may its source's end be its own."""
+    def _may_go(self, entry: Entry) -> bool:
+        """Whether its source's end may be its own: nothing of it can be in Cliniko, and no person must decide first."""
         return (
             entry.clinician_id == self.clinician.clinician_id
             and entry.status in NOT_FILED
             and entry.note_id is None
             and entry.reason not in lifecycle.DOUBTS
+            and entry.reason not in PERSONS_ONLY
         )
 
     def _entries_of(self, session_id: str, *more: Any) -> list[Entry]:

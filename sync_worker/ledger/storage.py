@@ -20,6 +20,15 @@ from sqlalchemy.pool import NullPool
 from sync_worker.errors import LedgerError, LedgerUnavailable
 
 BUSY_TIMEOUT_SECONDS = 10
+POSTGRES_LIMITS: dict[str, Any] = {
+    "connect_timeout": BUSY_TIMEOUT_SECONDS,
+    "options": f"-c lock_timeout={BUSY_TIMEOUT_SECONDS}s -c statement_timeout=30s",
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""A lock that somebody else holds, or a server that died without a word, must end in a sentence, as SQLite's does."""
 
 
 def open_engine(url: str, *, read_only: bool = False) -> Engine:
@@ -29,12 +38,7 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     """
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite_engine(url, read_only=read_only)
-    return create_engine(
-        url,
-        hide_parameters=True,
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": BUSY_TIMEOUT_SECONDS},
-    )
+    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=POSTGRES_LIMITS)
 
 
 def sqlite_path(engine: Engine) -> Path | None:
@@ -125,6 +129,8 @@ _ADVICE = {
     "SQLITE_READONLY": "The ledger cannot be written: make its file and folder writable for this user.",
     "SQLITE_CANTOPEN": "The ledger cannot be opened: check DATABASE_URL, and that this user may write in its folder.",
     "SQLITE_IOERR": "The disk of the ledger failed to read or write: check it, and its free space; nothing was lost.",
+    "55P03": "The ledger was locked for too long by another program: close what holds it open.",
+    "57014": "The ledger's database took too long to answer: look at its load.",
     "SQLITE_BUSY": "The ledger was locked for too long by another program: close what holds it open.",
     "SQLITE_NOTADB": "The file that DATABASE_URL names is not a ledger: point it at another file.",
     "SQLITE_CORRUPT": "The ledger's file is damaged: restore the newest backup.",

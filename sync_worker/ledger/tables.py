@@ -129,6 +129,8 @@ class SessionRow(Base):
     first_listed_at: Mapped[datetime]
     read_at: Mapped[datetime | None]
     unread: Mapped[bool]  # its documents could not be read: to be tried again
+    failures: Mapped[int] = mapped_column(default=0)  # so many times in a row
+    retry_at: Mapped[datetime | None]
     reread_until: Mapped[datetime | None]
 
 
@@ -166,7 +168,8 @@ class EntryRow(Base):
     due_at: Mapped[datetime]
     failures: Mapped[int] = mapped_column(default=0)
     patient_id: Mapped[str | None] = mapped_column(String(64))
-    pinned: Mapped[bool] = mapped_column(default=False)  # a person chose the patient, or an attempt fixed them
+    pinned: Mapped[bool] = mapped_column(default=False)  # a person chose the patient
+    bound: Mapped[bool] = mapped_column(default=False)  # an attempt in doubt fixed the patient: no other may follow
     note_id: Mapped[str | None] = mapped_column(String(64))
     evidence: Mapped[dict[str, Any] | None]
 

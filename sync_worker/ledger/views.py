@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 from sync_worker import lifecycle
 from sync_worker.ledger.clinicians import clinician_of, clinician_rows
 from sync_worker.ledger.storage import reading
-from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow, HistoryRow, Installation
+from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow, HistoryRow, Installation, SessionRow
 from sync_worker.model import ClinicianState, Reason, Status
 
 WAITING = (Status.PENDING, Status.POSTING, Status.IN_DOUBT, Status.REVIEW)
@@ -77,6 +77,22 @@ class Views:
         query = select(func.min(EntryRow.found_at)).where(EntryRow.status.in_(WAITING))
         with reading(self._engine) as db:
             return db.execute(query).scalar()
+
+    def waiting_by_clinician(self) -> dict[str, int]:
+        """How many entries still wait, by the clinician's Heidi user id."""
+        query = (
+            select(ClinicianRow.heidi_user_id, func.count())
+            .join(EntryRow, EntryRow.clinician_id == ClinicianRow.id)
+            .where(EntryRow.status.in_(WAITING))
+            .group_by(ClinicianRow.heidi_user_id)
+        )
+        with reading(self._engine) as db:
+            return {user_id: count for user_id, count in db.execute(query)}
+
+    def unread_sessions(self) -> int:
+        """How many sessions could not be read when last tried."""
+        with reading(self._engine) as db:
+            return int(db.execute(select(func.count()).where(SessionRow.unread)).scalar_one())
 
     def paused_at(self) -> datetime | None:
         """Since when posting is paused for everybody."""
