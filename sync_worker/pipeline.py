@@ -269,6 +269,7 @@ class Pipeline:
         return self.settings.rehearse and known == text_hash and self.clock.monotonic() - at < REHEARSED_FOR_SECONDS
 
     def hold(self, lease: Lease, entry: Entry, reason: Reason, why: NeedsReview | None = None) -> None:
+        """Put an entry before a person, with the evidence."""
         candidates = why.candidates if why else ()
         self.ledger.entries.hold_for_review(lease, entry, reason, candidates, now=self.clock.now())
         self._tally.review += 1

@@ -5,7 +5,7 @@ Decisions go to the ledger; the worker acts on them.
 
 import getpass
 import re
-from datetime import UTC, tzinfo
+from datetime import UTC, timedelta, tzinfo
 from typing import Any
 
 from rich.console import Console
@@ -89,7 +89,8 @@ def resolve(entry: int, note: str | None, *, not_there: bool, as_json: bool) -> 
     engine = setup.require_ledger(settings, read_only=False)
     decisions = Decisions(engine, actor())
     if note is None:
-        decisions.resolve_not_there(entry, clock.now())
+        surely_ended = timedelta(seconds=settings.sync_doubt_second_look_seconds)
+        decisions.resolve_not_there(entry, clock.now(), surely_ended=surely_ended)
         return _done(engine, entry, "It is filed once more, on the same patient, with the next tick.", as_json=as_json)
     _require_note(settings, engine, clock, entry, note)
     decisions.resolve_there(entry, note, clock.now())

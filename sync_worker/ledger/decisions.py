@@ -7,16 +7,16 @@ for that, on Postgres the installation's row and the entry's are locked.
 
 from collections.abc import Iterable
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 
 from sync_worker import lifecycle
 from sync_worker.errors import NotPossible
 from sync_worker.ledger.moves import entries, entry_of, insert_once, move
 from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import ClinicianRow, EntryRow, Installation
+from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow, Installation
 from sync_worker.model import Entry, Reason, Status
 
 
@@ -70,11 +70,16 @@ class Decisions:
                 raise NotPossible(f"Note {note_id} is entry {taken}'s already: look for the other one in Cliniko.")
             self._move(db, entry, Status.POSTED, now, note_id=note_id)
 
-    def resolve_not_there(self, entry_id: int, now: datetime) -> None:
-        """End a doubt: the note is not there. It is filed once more, on the same patient."""
+    def resolve_not_there(self, entry_id: int, now: datetime, *, surely_ended: timedelta = timedelta()) -> None:
+        """End a doubt: the note is not there. It is filed once more, on the same patient.
+
+        Not before the last attempt is `surely_ended` old: until then the note may still be on its way.
+        """
         with self._deciding(entry_id) as (db, entry):
             self._require_doubt(entry)
-            self._move(db, entry, Status.PENDING, now, bound=True, due_at=now)
+            query = select(func.max(AttemptRow.ended_at)).where(AttemptRow.entry_id == entry_id)
+            ended_at = db.execute(query).scalar() or now
+            self._move(db, entry, Status.PENDING, now, bound=True, due_at=max(now, ended_at + surely_ended))
 
     def pause(self, clinician_ids: Iterable[int] | None, now: datetime) -> None:
         """Stop posting, for these clinicians or for everybody, at once and over restarts."""
