@@ -5,27 +5,36 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 
 from sync_worker import lifecycle
-from sync_worker.ledger import Ledger
+from sync_worker.errors import SyncWorkerError
+from sync_worker.ledger import Ledger, migrate
 from sync_worker.ledger.moves import move
 from sync_worker.ledger.sessions import IntakeRules
-from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import AttemptRow, EntryRow
+from sync_worker.ledger.storage import open_engine, reading, sqlite_path, writing
+from sync_worker.ledger.tables import AttemptRow, Base, EntryRow
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import Settlement
 from sync_worker.model import Attempt, DocumentSeen, Entry, Lease, Reason, SessionSeen, Status, Tally
 from tests.conftest import MORNING, TestClock
 
-SETTLE = timedelta(minutes=10)
-RULES = IntakeRules(settle=SETTLE, start_at=MORNING - timedelta(days=30), ask_revisions=True)
+RULES = IntakeRules(start_at=MORNING - timedelta(days=30), ask_revisions=True)
 SESSION = "11111111222222223333333344444444555555"
 """Thirty-eight digits: more than any number type of a database holds."""
 PATIENT, NOTE = "1000000000000000001", "2000000000000000001"
+
+
+def note_of(document_id: str) -> str:
+    """The id of the note that a bench files for a document."""
+    return NOTE + document_id.removeprefix("doc-1")
 
 
 @dataclass
@@ -55,15 +64,23 @@ class Bench:
         walk_ended: dict[str, datetime] | None = None,
     ) -> Tally:
         """Record one reading of a session: its documents by id, each with its text."""
-        seen = SessionSeen(session_id, created_at, updated_at, self._seen(documents), gone=gone)
-        return self.ledger.sessions.record(
-            self.lease, [seen], rules=rules, now=self.clock.now(), walk_ended=walk_ended
-        )
+        seen = self.a_reading(documents, session_id, created_at, updated_at, gone=gone)
+        return self.ledger.sessions.record(self.lease, [seen], rules=rules, now=self.clock.now(), walk_ended=walk_ended)
 
-    def _seen(self, documents: dict[str, str] | None) -> tuple[DocumentSeen, ...] | None:
-        if documents is None:
-            return None
-        return tuple(DocumentSeen(name, self.ledger.keyed_hash(text)) for name, text in documents.items())
+    def a_reading(
+        self,
+        documents: dict[str, str] | None,
+        session_id: str = SESSION,
+        created_at: datetime | None = MORNING,
+        updated_at: datetime | None = MORNING,
+        *,
+        gone: bool = False,
+    ) -> SessionSeen:
+        """What a reading at this moment brought; None for documents that could not be read."""
+        seen = [DocumentSeen(name, self.ledger.keyed_hash(text)) for name, text in (documents or {}).items()]
+        return SessionSeen(
+            session_id, created_at, updated_at, self.clock.now(), None if documents is None else tuple(seen), gone
+        )
 
     def claim(self, entry: Entry, lease: Lease | None = None) -> Attempt | None:
         return self.ledger.attempts.claim(
@@ -89,9 +106,9 @@ class Bench:
         assert attempt is not None
         return self.only(document_id), attempt
 
-    def a_posted(self, document_id: str = "doc-1", note_id: str = NOTE) -> Entry:
+    def a_posted(self, document_id: str = "doc-1") -> Entry:
         _, attempt = self.begun(document_id)
-        self.settle(attempt, Settlement(Status.POSTED, None, note_id, "accepted"))
+        self.settle(attempt, Settlement(Status.POSTED, None, note_of(document_id), "accepted"))
         return self.only(document_id)
 
     def an_in_doubt(self, document_id: str = "doc-1") -> Entry:
@@ -150,9 +167,78 @@ class Bench:
 
     def everything(self) -> dict[str, list[Any]]:
         """Every row of the tables that a move may touch, to see that nothing changed."""
-        tables = ("clinicians", "sessions", "entries", "attempts", "history")
+        tables = ("installation", "clinicians", "sessions", "entries", "attempts", "history")
         with reading(self.ledger.engine) as db:
             return {name: sorted(map(repr, db.execute(sa.text(f"SELECT * FROM {name}")))) for name in tables}  # noqa: S608
+
+
+# ---------------------------------------------------------------- an empty ledger, migrated once
+
+DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@contextmanager
+def an_engine(request: pytest.FixtureRequest, kind: str) -> Iterator[Engine]:
+    """An engine for tests to use in turn, each after `emptied_bench`. It does not wait for the disk."""
+    if kind == "sqlite":
+        path = request.getfixturevalue("tmp_path_factory").mktemp("ledgers") / "ledger.db"
+        engine = open_engine(f"sqlite:///{path}")
+        on_connect(engine, "PRAGMA synchronous = OFF")
+    else:
+        url = request.getfixturevalue("postgres_database")
+        if url is None:
+            pytest.skip("no Postgres server answers or can be started")
+        engine = open_engine(url)
+        on_connect(engine, "SET synchronous_commit = off")
+    yield engine
+    engine.dispose()
+
+
+def on_connect(engine: Engine, statement: str) -> None:
+    """Let each new connection begin with this statement."""
+
+    def begin(connection: Any, _record: Any) -> None:
+        connection.execute(statement)
+        connection.commit()
+
+    event.listen(engine, "connect", begin)
+
+
+def emptied_bench(engine: Engine, clock: TestClock) -> Bench:
+    """A bench on an empty ledger, whatever an earlier test left there."""
+    path = sqlite_path(engine)
+    if path is not None:
+        path.write_bytes(_migrated_file())
+    else:
+        _empty_postgres(engine)
+    ledger = Ledger(engine, region="au")
+    ledger.prepare_installation(clock.now())
+    return Bench(ledger, clock)
+
+
+@cache
+def _migrated_file() -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.db"
+        migrate.upgrade(open_engine(f"sqlite:///{path}"))
+        return path.read_bytes()
+
+
+def _empty_postgres(engine: Engine) -> None:
+    try:
+        with writing(engine) as db:
+            # quicker than TRUNCATE, which makes new files
+            tables = reversed(Base.metadata.sorted_tables)
+            db.exec_driver_sql("; ".join(f"DELETE FROM {table}" for table in tables))  # noqa: S608
+    except SyncWorkerError:  # another test left it in another state
+        with writing(engine) as db:
+            db.exec_driver_sql("DROP SCHEMA public CASCADE")
+            db.exec_driver_sql("CREATE SCHEMA public")
+        engine.dispose()
+        migrate.upgrade(engine)
+
+
+# ---------------------------------------------------------------- rivals
 
 
 @contextmanager
@@ -167,7 +253,7 @@ def cutting_in(engine: Engine, fragment: str, rival: Callable[[], object]) -> It
     def run() -> None:
         try:
             rival()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a thread's errors are the test's to judge
             raised.append(error)
 
     def before(_db: Connection, _cursor: Any, statement: str, *_: Any) -> None:

@@ -1,0 +1,207 @@
+"""One worker per clinician: shown with real processes, which are killed and stopped, on both databases."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from sync_worker.errors import LedgerUnavailable
+from sync_worker.ledger import Ledger
+from sync_worker.ledger.leases import Leases
+from sync_worker.ledger.storage import open_engine, reading, sqlite_path
+from sync_worker.model import Lease
+from tests.conftest import TestClock
+from tests.ledger_processes import Other, another_process, take_leases
+from tests.ledger_steps import DATABASES, Bench, an_engine, emptied_bench
+
+
+@pytest.fixture(params=DATABASES)
+def bench(request: pytest.FixtureRequest, clock: TestClock) -> Iterator[Bench]:
+    with an_engine(request, request.param) as engine:
+        yield emptied_bench(engine, clock)
+
+
+@pytest.fixture
+def clinician(bench: Bench) -> int:
+    return bench.lease.clinician_id
+
+
+@pytest.fixture
+def leases(bench: Bench) -> Iterator[Leases]:
+    """This process's leases."""
+    made = Leases(bench.ledger)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def rival(bench: Bench) -> Iterator[Other]:
+    """Another worker process: asked with a clinician, it answers with the epoch that it got, or None."""
+    with another_process(take_leases, bench.ledger.engine) as process:
+        yield process
+
+
+def soon(acquire: Callable[[], Lease | None]) -> Lease:
+    """The lease, as soon as it is free: within two seconds, or not at all."""
+    end = time.monotonic() + 2
+    while (lease := acquire()) is None:
+        assert time.monotonic() < end, "the lease was not free within two seconds"
+        time.sleep(0.005)
+    return lease
+
+
+def test_a_second_process_cannot_take_a_held_lease_and_is_told_who_has_it(
+    bench: Bench, clinician: int, leases: Leases, rival: Other
+) -> None:
+    epoch = rival.ask(clinician)
+    assert epoch == bench.lease.epoch + 1
+    assert leases.acquire(clinician, bench.clock.now()) is None
+    assert bench.ledger.clinicians.lease_holder(clinician).endswith(f"process {rival.pid}")
+    other = Bench(bench.ledger, bench.clock, "physio-2").lease.clinician_id
+    assert leases.acquire(other, bench.clock.now()) is not None  # another clinician's is free
+    assert rival.ask(other) is None
+    assert rival.ask(clinician) == epoch  # it keeps the one it has
+
+
+def test_a_killed_process_is_replaced_at_once_under_a_new_epoch(
+    bench: Bench, clinician: int, leases: Leases, rival: Other
+) -> None:
+    epoch = rival.ask(clinician)
+    rival.kill()
+    lease = soon(lambda: leases.acquire(clinician, bench.clock.now()))
+    assert lease == Lease(clinician, (epoch or 0) + 1)
+
+
+def test_a_stopped_process_keeps_its_lease_and_goes_on_with_it(
+    bench: Bench, clinician: int, leases: Leases, rival: Other
+) -> None:
+    epoch = rival.ask(clinician)
+    rival.stop()
+    rival.line.send(clinician)
+    for _ in range(20):
+        assert leases.acquire(clinician, bench.clock.now()) is None
+        assert not rival.line.poll(0.01)  # it stands still
+    rival.go_on()
+    assert rival.line.recv() == epoch
+
+
+def test_a_worker_that_ends_in_order_lets_go(bench: Bench, clinician: int, leases: Leases, rival: Other) -> None:
+    lease = leases.acquire(clinician, bench.clock.now())
+    assert lease is not None
+    assert rival.ask(clinician) is None
+    leases.close()
+    assert rival.ask(clinician) == lease.epoch + 1
+
+
+def test_two_workers_in_one_process_are_two_workers(bench: Bench, clinician: int, leases: Leases) -> None:
+    second = Leases(bench.ledger)
+    assert leases.acquire(clinician, bench.clock.now()) is not None
+    assert second.acquire(clinician, bench.clock.now()) is None
+    leases.close()
+    assert second.acquire(clinician, bench.clock.now()) is not None
+    second.close()
+
+
+def test_a_lease_is_the_same_from_tick_to_tick_and_a_new_one_after_it_was_lost(
+    bench: Bench, clinician: int, leases: Leases
+) -> None:
+    first = leases.acquire(clinician, bench.clock.now())
+    assert first is not None
+    assert leases.acquire(clinician, bench.clock.now()) == first
+    leases.forget(clinician)
+    assert leases.acquire(clinician, bench.clock.now()) == Lease(clinician, first.epoch + 1)
+
+
+def test_a_ledger_that_fails_while_a_lease_is_taken_does_not_keep_it_from_the_next_try(
+    bench: Bench, clinician: int, leases: Leases
+) -> None:
+    with bench.ledger.engine.begin() as db:
+        db.exec_driver_sql("ALTER TABLE leases RENAME TO leases_elsewhere")
+    with pytest.raises(LedgerUnavailable):
+        leases.acquire(clinician, bench.clock.now())
+    with bench.ledger.engine.begin() as db:
+        db.exec_driver_sql("ALTER TABLE leases_elsewhere RENAME TO leases")
+    assert leases.acquire(clinician, bench.clock.now()) is not None
+
+
+# ---------------------------------------------------------------- a lock that is lost
+
+
+def lose_locks(bench: Bench) -> None:
+    """What takes the locks from a living worker: a server that restarts, somebody who tidies lock files away."""
+    path = sqlite_path(bench.ledger.engine)
+    if path is not None:
+        for file in path.parent.glob("*.lock"):
+            file.unlink()
+        return
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    engine = open_engine(bench.ledger.engine.url.render_as_string(hide_password=False))
+    with reading(engine) as db:  # outside a transaction, in which this view would stand still
+        db.exec_driver_sql(f"SELECT pg_terminate_backend(pid) {others}")
+        while db.exec_driver_sql(f"SELECT count(*) {others}").scalar():
+            time.sleep(0.005)
+    engine.dispose()
+
+
+def test_a_worker_whose_lock_was_lost_takes_it_anew_under_a_new_epoch(
+    bench: Bench, clinician: int, leases: Leases
+) -> None:
+    first = leases.acquire(clinician, bench.clock.now())
+    assert first is not None
+    lose_locks(bench)
+    assert leases.acquire(clinician, bench.clock.now()) == Lease(clinician, first.epoch + 1)
+    with ExitStack() as end:
+        other = Leases(bench.ledger)
+        end.callback(other.close)
+        assert other.acquire(clinician, bench.clock.now()) is None
+
+
+def test_a_worker_whose_lock_was_lost_and_taken_by_another_stands_back(
+    bench: Bench, clinician: int, leases: Leases
+) -> None:
+    assert leases.acquire(clinician, bench.clock.now()) is not None
+    lose_locks(bench)
+    successor = Leases(bench.ledger)
+    assert successor.acquire(clinician, bench.clock.now()) is not None
+    assert leases.acquire(clinician, bench.clock.now()) is None
+    successor.close()
+    assert leases.acquire(clinician, bench.clock.now()) is not None
+
+
+def test_letting_go_of_a_lock_that_is_lost_already_raises_nothing(bench: Bench, clinician: int, leases: Leases) -> None:
+    assert leases.acquire(clinician, bench.clock.now()) is not None
+    lose_locks(bench)
+    leases.close()
+
+
+@pytest.mark.postgres
+def test_a_worker_that_waits_for_a_lease_gets_over_a_restart_of_the_server(
+    request: pytest.FixtureRequest, clock: TestClock
+) -> None:
+    with an_engine(request, "postgres") as engine, ExitStack() as end:
+        bench = emptied_bench(engine, clock)
+        clinician, holder, waiting = bench.lease.clinician_id, Leases(bench.ledger), Leases(bench.ledger)
+        end.callback(holder.close)
+        end.callback(waiting.close)
+        assert holder.acquire(clinician, clock.now()) is not None
+        assert waiting.acquire(clinician, clock.now()) is None
+        lose_locks(bench)
+        with pytest.raises(LedgerUnavailable, match="does not answer"):
+            waiting.acquire(clinician, clock.now())  # the tick ends with a sentence
+        assert waiting.acquire(clinician, clock.now()) is not None  # and the next one works
+
+
+def test_two_names_of_one_ledger_share_its_locks(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: TestClock
+) -> None:
+    with an_engine(request, "sqlite") as engine, ExitStack() as end:
+        bench = emptied_bench(engine, clock)
+        (tmp_path / "link.db").symlink_to(str(engine.url.database))
+        linked = Ledger(open_engine(f"sqlite:///{tmp_path / 'link.db'}"), region="au")
+        one, other = Leases(bench.ledger), Leases(linked)
+        end.callback(one.close)
+        end.callback(other.close)
+        assert one.acquire(bench.lease.clinician_id, clock.now()) is not None
+        assert other.acquire(bench.lease.clinician_id, clock.now()) is None
