@@ -19,6 +19,8 @@ from sync_worker.http import Answer, HttpClient
 from sync_worker.model import Document, Hint, ListedSession, PatientProfile, Session
 
 PAGE_SIZE = 100
+USABLE_ID = re.compile(r"[!-~]{1,64}")
+"""Ids are opaque, but an address and a ledger's column must be able to hold them."""
 LINK_PAGE = "https://scribe.heidihealth.com/integration/widget/auth"
 PRODUCT_NAME = "sync-worker"
 TOKEN = re.compile(r"[!-~]+")
@@ -145,7 +147,7 @@ class HeidiClient:
         rows = _rows(self._json(operation, answer), ("documents", "data"))
         if rows is None:
             raise self._invalid(operation)
-        return [_document(row, session_id) for row in rows if _id_of(row, "id") is not None]
+        return [_document(row, session_id, self._invalid(operation)) for row in rows]
 
     def find_patient_profile(self, profile_id: str) -> PatientProfile | None:
         """Heidi's own record of a patient; None if it cannot be had."""
@@ -205,7 +207,7 @@ class HeidiClient:
         if answer.status < 400:
             return
         trouble = self._link_trouble_or(answer, operation)
-        if isinstance(trouble, NotLinked):
+        if answer.status == 401 or isinstance(trouble, NotLinked):
             raise trouble
         raise Rejected("heidi", operation, status=answer.status, hint="Heidi refuses one of the sessions it lists.")
 
@@ -249,9 +251,12 @@ def _session_page(body: Any, invalid: InvalidResponse) -> SessionPage:
     flags = [body[name] for name in ("has_next", "has_next_page") if isinstance(body, dict) and name in body]
     has_more = bool(flags[0]) if flags and flags[0] is not None else None
     listed = [
-        ListedSession(session_id, _stamp(row.get("created_at")), _stamp(row.get("updated_at")))
+        ListedSession(
+            _required_id(row, ("session_id", "id"), invalid),
+            _stamp(row.get("created_at")),
+            _stamp(row.get("updated_at")),
+        )
         for row in rows
-        if (session_id := _id_of(row, "session_id") or _id_of(row, "id")) is not None
     ]
     return SessionPage(tuple(listed), has_more)
 
@@ -277,10 +282,10 @@ def _session(row: dict[str, Any], session_id: str, invalid: InvalidResponse) -> 
     )
 
 
-def _document(row: dict[str, Any], session_id: str) -> Document:
+def _document(row: dict[str, Any], session_id: str, invalid: InvalidResponse) -> Document:
     content, name = row.get("content"), row.get("name")
     return Document(
-        document_id=_id_of(row, "id") or "",
+        document_id=_required_id(row, ("id",), invalid),
         session_id=session_id,
         name=name.strip() if isinstance(name, str) else "",
         content=content if isinstance(content, str) else "",
@@ -315,6 +320,14 @@ def _id_of(row: dict[str, Any], name: str) -> str | None:
     if isinstance(value, bool):
         return None
     return str(value) if isinstance(value, int) else _text(value)
+
+
+def _required_id(row: dict[str, Any], names: tuple[str, ...], invalid: InvalidResponse) -> str:
+    """The first id that the row has. A row that cannot be named cannot be filed either: better loud than lost."""
+    found = next((id_ for name in names if (id_ := _id_of(row, name)) is not None), None)
+    if found is None or not USABLE_ID.fullmatch(found):
+        raise invalid
+    return found
 
 
 def _date(value: Any) -> date | None:

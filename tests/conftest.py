@@ -54,7 +54,7 @@ class TestClock:
 
 @pytest.fixture(autouse=True)
 def _no_waiting_between_tries() -> Iterator[None]:
-    stamina.set_testing(True, attempts=3)
+    stamina.set_testing(True, attempts=3, cap=True)
     yield
     stamina.set_testing(False)
 

@@ -1,10 +1,17 @@
 """The commands as a person or a script meets them: one clear sentence, the right exit code, and never a traceback."""
 
+import io
 import json
+import logging
 import os
+import signal
+import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from sync_worker.__main__ import main
 from sync_worker.sandbox import Sandbox
 
 
@@ -24,16 +32,31 @@ class Terminal:
     environment: dict[str, str]
 
     def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "sync_worker", *arguments],
-            cwd=self.folder,
-            env=self.environment | settings,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        """The command as `main` runs it, in this process: a process of its own takes a second to start."""
+        stdout, stderr, code = io.StringIO(), io.StringIO(), 0
+        with _untouched(), pytest.MonkeyPatch.context() as patch:
+            for name in os.environ:
+                patch.delenv(name)
+            for name, value in (self.environment | settings).items():
+                patch.setenv(name, value)
+            patch.chdir(self.folder)
+            patch.setattr("sys.argv", ["sync-worker", *arguments])
+            patch.setattr("sync_worker.__main__._started", [])
+            with redirect_stdout(stdout), redirect_stderr(stderr):
+                try:
+                    main()
+                except SystemExit as stopped:
+                    code = int(stopped.code or 0)
+        done = subprocess.CompletedProcess(arguments, code, stdout.getvalue(), stderr.getvalue())
         assert "Traceback" not in done.stdout + done.stderr
         return done
+
+    def process(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """The same in a process of its own, as a shell starts it."""
+        with self.start(*arguments, **settings) as started:
+            stdout, stderr = started.communicate(timeout=60)
+        assert "Traceback" not in stdout + stderr
+        return subprocess.CompletedProcess(arguments, started.returncode, stdout, stderr)
 
     def json(self, *arguments: str, code: int = 0, **settings: str) -> Any:
         done = self.run(*arguments, "--json", **settings)
@@ -58,6 +81,25 @@ class Terminal:
             created_at=datetime.now(UTC) - timedelta(hours=1),
         )
         return self.sandbox.heidi.add_document(session, name="Letter", content=content)
+
+
+@contextmanager
+def _untouched() -> Iterator[None]:
+    """Leave this process as it was: commands set handlers, hooks and the umask as a process of their own may."""
+    signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    hooks = (sys.excepthook, threading.excepthook, sys.unraisablehook)
+    handlers, level = logging.root.handlers[:], logging.root.level
+    mask = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(mask)
+        for number, handler in signals.items():
+            signal.signal(number, handler)
+        sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+        logging.captureWarnings(False)
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
 
 
 @pytest.fixture
@@ -95,6 +137,14 @@ def test_once_files_and_tells_as_agreed(terminal: Terminal) -> None:
     assert told["clinicians"][0].keys() == {"name", "error"} | counts
     assert terminal.json("once")["totals"]["posted"] == 0
     assert len(terminal.sandbox.cliniko.notes) == 1
+
+
+def test_a_process_of_its_own_does_the_same(terminal: Terminal) -> None:
+    terminal.a_document()
+    done = terminal.process("once", "--json")
+    assert (done.returncode, json.loads(done.stdout)["totals"]["posted"]) == (0, 1)
+    wrong = terminal.process("once", "--json", HEIDI_API_KEY="")
+    assert (wrong.returncode, list(json.loads(wrong.stdout))) == (2, ["error"])
 
 
 def test_plan_writes_nothing_anywhere(terminal: Terminal) -> None:
@@ -199,8 +249,6 @@ def test_check_proves_each_setting(terminal: Terminal) -> None:
 
 def wait_for(is_so: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 20) -> None:
     """Poll until something is so."""
-    import time
-
     ends = time.monotonic() + seconds
     while not is_so():
         assert process.poll() is None, process.stderr.read() if process.stderr else ""
@@ -304,8 +352,6 @@ def test_a_huge_and_a_deep_document_are_filed_or_held_and_nothing_is_lost(termin
 
 def test_a_ledger_of_a_newer_version_is_left_alone(terminal: Terminal) -> None:
     terminal.run("db", "upgrade")
-    import sqlite3
-
     with sqlite3.connect(terminal.folder / "ledger.db") as db:
         db.execute("UPDATE alembic_version SET version_num = '9999_future'")
     db.close()

@@ -38,7 +38,10 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     """
     if make_url(url).get_backend_name() == "sqlite":
         return _sqlite_engine(url, read_only=read_only)
-    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=POSTGRES_LIMITS)
+    limits = dict(POSTGRES_LIMITS)
+    if read_only:
+        limits["options"] += " -c default_transaction_read_only=on"
+    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=limits)
 
 
 def sqlite_path(engine: Engine) -> Path | None:
