@@ -69,7 +69,7 @@ def _show(reports: list[TickReport]) -> None:
     table = Table(title="This tick")
     table.add_column("Clinician")
     for name in COUNTS:
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(name.removesuffix("_seen").replace("_", " "), justify="right")
     for one in reports:
         table.add_row(one.clinician, *_cells(one.tally))
     if len(reports) > 1:
