@@ -113,9 +113,9 @@ class _Walk:
             if self._is_last(page, fresh, news):
                 break
             self._record()
-        for row in self.of.ledger.sessions.to_reread(self.state.clinician_id, self.now):
+        for row, was_unread in self.of.ledger.sessions.to_reread(self.state.clinician_id, self.now):
             if row.session_id not in self.read:
-                self._read(row, was_unread=True)
+                self._read(row, was_unread=was_unread)
 
     # ------------------------------------------------------------ along the list
 

@@ -146,3 +146,17 @@ def test_a_text_rests_between_two_reads_however_long_the_walk_took(clinic: Clini
     clinic.clock.advance(60)
     clinic.tick()
     assert filed(clinic) == 3
+
+
+def test_a_heidi_whose_documents_are_down_is_left_alone_after_three_tries(clinic: Clinic) -> None:
+    clinic.a_patient()
+    sessions = [clinic.a_session() for _ in range(10)]
+    for session in sessions:
+        clinic.a_document(session)
+    clinic.tick()
+    unreadable(clinic, sessions, 500)  # all of them are read again at every poll, since they changed lately
+    clinic.clock.advance(120)
+    before = len(clinic.heidi.requests)
+    assert clinic.tick(full=False).trouble.code == "heidi_unavailable"
+    asked = [request for request in clinic.heidi.requests[before:] if request.path.endswith("/documents")]
+    assert len({request.path for request in asked}) == 3
