@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from sync_worker.errors import InvalidResponse, NotAuthorised, NotConnected, Rejected, RemoteError, Stopping
+from sync_worker.fields import date_of, id_of, mapping_of, text_of
 from sync_worker.http import Answer, HttpClient, Params
 from sync_worker.model import (
     Accepted,
@@ -59,14 +60,14 @@ class ClinikoClient:
         their author from the key, so such a key can file nothing.
         """
         user = self._object("get_user", "user")
-        user_id = _id(user)
+        user_id = id_of(user)
         if user_id is None:
             raise self._invalid("get_user")
         query = [("q[]", f"user_id:={user_id}"), ("per_page", PER_PAGE)]
         records = list(self._rows("list_practitioners", "practitioners", "practitioners", query))
         # `user.links.self` is compared too: a server that ignored the filter must not choose the author
         owned = [row for row in records if _linked_id(row.get("user")) in (None, user_id)]
-        if len(owned) != 1 or (practitioner_id := _id(owned[0])) is None:
+        if len(owned) != 1 or (practitioner_id := id_of(owned[0])) is None:
             hint = (
                 "The user of this Cliniko key has no active practitioner record, so Cliniko lets it write no notes: "
                 "use a key made by the clinician's own Cliniko user."
@@ -80,7 +81,7 @@ class ClinikoClient:
     def _account(self) -> dict[str, Any]:
         """The practice's account. It is unconfirmed that every role may read it: then it stays unknown."""
         try:
-            return _mapping(self._object("get_settings", "settings/public").get("account"))
+            return mapping_of(self._object("get_settings", "settings/public").get("account"))
         except Rejected:
             return {}
 
@@ -134,7 +135,7 @@ class ClinikoClient:
         rows = self._rows(
             "list_templates", "treatment_note_templates", "treatment_note_templates", [("per_page", PER_PAGE)]
         )
-        return {id_: _text(row.get("name")) for row in rows if (id_ := _id(row)) is not None}
+        return {id_: _text(row.get("name")) for row in rows if (id_ := id_of(row)) is not None}
 
     def wait_for_turn(self) -> None:
         """Wait until a request may go out at once. Raises `Stopping` if the process is asked to stop meanwhile."""
@@ -183,7 +184,7 @@ class ClinikoClient:
             if not isinstance(rows, list):
                 raise self._invalid(operation)
             yield from (row for row in rows if isinstance(row, dict))
-            following = _mapping(body.get("links")).get("next")
+            following = mapping_of(body.get("links")).get("next")
             if not following:
                 return
             if not isinstance(following, str) or not self._http.is_ours(following):
@@ -247,7 +248,7 @@ def _note_json(note: Note) -> dict[str, Any]:
 
 def _accepted(answer: Answer) -> PostOutcome:
     try:
-        note = _note(_mapping(answer.json()))
+        note = _note(mapping_of(answer.json()))
     except ValueError:
         note = None
     return InDoubt("unreadable_201") if note is None else Accepted(note)
@@ -256,14 +257,14 @@ def _accepted(answer: Answer) -> PostOutcome:
 def _complaints(answer: Answer) -> tuple[str, ...]:
     """The names of the fields that Cliniko complained of; never their texts, which may quote what we sent."""
     try:
-        errors = _mapping(_mapping(answer.json()).get("errors"))
+        errors = mapping_of(mapping_of(answer.json()).get("errors"))
     except ValueError:
         return ()
     return tuple(name for name in errors if isinstance(name, str) and FIELD_NAME.fullmatch(name))
 
 
 def _patient(row: dict[str, Any]) -> Patient | None:
-    patient_id = _id(row)
+    patient_id = id_of(row)
     if patient_id is None:
         return None
     accepted = row.get("accepted_privacy_policy")
@@ -272,8 +273,8 @@ def _patient(row: dict[str, Any]) -> Patient | None:
         first_name=_text(row.get("first_name")),
         last_name=_text(row.get("last_name")),
         preferred_first_name=_text(row.get("preferred_first_name")),
-        birth_date=_date(row.get("date_of_birth")),
-        email=_text(row.get("email")) or None,
+        birth_date=date_of(row.get("date_of_birth")),
+        email=text_of(row.get("email")),
         archived=bool(row.get("archived_at") or row.get("deleted_at") or row.get("merged_at")),
         merged_into=_linked_id(row.get("merged_with_patient")),
         accepted_privacy_policy=accepted if isinstance(accepted, bool) else None,
@@ -281,7 +282,7 @@ def _patient(row: dict[str, Any]) -> Patient | None:
 
 
 def _note(row: Mapping[str, Any]) -> StoredNote | None:
-    note_id = _id(row)
+    note_id = id_of(row)
     if note_id is None:
         return None
     content = row.get("content")
@@ -297,7 +298,7 @@ def _note(row: Mapping[str, Any]) -> StoredNote | None:
 
 def _linked_id(link: Any) -> str | None:
     """The id at the end of a link object; the link itself is never called."""
-    address = _mapping(_mapping(link).get("links")).get("self")
+    address = mapping_of(mapping_of(link).get("links")).get("self")
     try:
         path = urlsplit(address).path if isinstance(address, str) else ""
     except ValueError:
@@ -305,26 +306,9 @@ def _linked_id(link: Any) -> str | None:
     return path.rstrip("/").rpartition("/")[2] or None
 
 
-def _id(row: Mapping[str, Any]) -> str | None:
-    value = row.get("id")
-    if isinstance(value, bool):
-        return None
-    return str(value) if isinstance(value, int) else _text(value) or None
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
-
-
-def _date(value: Any) -> date | None:
-    try:
-        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
-    except ValueError:
-        return None
+    """A text that may be blank: Cliniko's own blanks are "" in some places and null in others."""
+    return text_of(value) or ""
 
 
 def _zone(name: Any) -> str | None:

@@ -8,13 +8,14 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from sync_worker.clock import Clock
 from sync_worker.errors import InvalidResponse, NotAuthorised, NotLinked, Rejected, Unavailable
+from sync_worker.fields import date_of, id_of, mapping_of, text_of
 from sync_worker.http import Answer, HttpClient
 from sync_worker.model import Document, Hint, ListedSession, PatientProfile, Session
 
@@ -81,7 +82,7 @@ class HeidiClient:
             return False  # sources disagree on which of the two says it
         if answer.status >= 400:
             raise self._refused(answer, "linked_account")
-        linked = _object(self._json("linked_account", answer)).get("is_linked")
+        linked = mapping_of(self._json("linked_account", answer)).get("is_linked")
         if not isinstance(linked, bool):
             raise self._invalid("linked_account")
         return linked
@@ -134,8 +135,8 @@ class HeidiClient:
         if answer.status == 404:
             return None
         self._raise_for_session(answer, operation)
-        body = _object(self._json(operation, answer))
-        return _session(_object(body.get("session", body)), session_id, self._invalid(operation))
+        body = mapping_of(self._json(operation, answer))
+        return _session(mapping_of(body.get("session", body)), session_id, self._invalid(operation))
 
     def find_documents(self, session_id: str) -> list[Document] | None:
         """The documents of a session, blank ones included; None if Heidi has no such session (any more)."""
@@ -155,9 +156,9 @@ class HeidiClient:
         answer = self._get(operation, f"patient-profiles/{_in_path(profile_id)}")
         if answer.status >= 400:
             return None
-        body = _object(self._json(operation, answer))
-        row = _object(body.get("data", body))
-        return PatientProfile(_date(row.get("birth_date")), _text(row.get("email")), _id_of(row, "ehr_patient_id"))
+        body = mapping_of(self._json(operation, answer))
+        row = mapping_of(body.get("data", body))
+        return PatientProfile(date_of(row.get("birth_date")), text_of(row.get("email")), id_of(row, "ehr_patient_id"))
 
     # ------------------------------------------------------------ requests
 
@@ -188,8 +189,8 @@ class HeidiClient:
             raise NotAuthorised("heidi", operation, status=answer.status, hint=hint)
         if answer.status >= 400:
             raise Rejected("heidi", operation, status=answer.status, hint="Heidi refused the clinician's sign-in.")
-        body = _object(self._json(operation, answer))
-        token, expires = _text(body.get("token")), _stamp(body.get("expiration_time"))
+        body = mapping_of(self._json(operation, answer))
+        token, expires = text_of(body.get("token")), _stamp(body.get("expiration_time"))
         if token is None or expires is None or not TOKEN.fullmatch(token):
             raise self._invalid(operation)
         # measured against Heidi's own clock, so that a wrong clock here neither wastes nor overstays a token
@@ -264,21 +265,21 @@ def _session_page(body: Any, invalid: InvalidResponse) -> SessionPage:
 def _session(row: dict[str, Any], session_id: str, invalid: InvalidResponse) -> Session:
     created_at, updated_at = _stamp(row.get("created_at")), _stamp(row.get("updated_at"))
     begun = created_at or updated_at
-    if begun is None or _id_of(row, "session_id") not in (None, session_id):
+    if begun is None or id_of(row, "session_id") not in (None, session_id):
         raise invalid
-    patient, profile = _object(row.get("patient")), _object(row.get("patient_profile"))
+    patient, profile = mapping_of(row.get("patient")), mapping_of(row.get("patient_profile"))
     consent = row.get("consent_obtained")
     return Session(
         session_id=session_id,
         created_at=begun,
         updated_at=updated_at or begun,
         hint=Hint(
-            name=_text(patient.get("name")) or "",
-            birth_date=_date(patient.get("dob")),
-            linked_patient_id=_id_of(row, "ehr_patient_id") or _id_of(profile, "ehr_patient_id"),
+            name=text_of(patient.get("name")) or "",
+            birth_date=date_of(patient.get("dob")),
+            linked_patient_id=id_of(row, "ehr_patient_id") or id_of(profile, "ehr_patient_id"),
         ),
         consent=consent if isinstance(consent, bool) else None,
-        patient_profile_id=_id_of(profile, "id"),
+        patient_profile_id=id_of(profile, "id"),
     )
 
 
@@ -289,8 +290,8 @@ def _document(row: dict[str, Any], session_id: str, invalid: InvalidResponse) ->
         session_id=session_id,
         name=name.strip() if isinstance(name, str) else "",
         content=content if isinstance(content, str) else "",
-        content_type=_text(row.get("content_type")),
-        template_id=_id_of(row, "template_id"),
+        content_type=text_of(row.get("content_type")),
+        template_id=id_of(row, "template_id"),
     )
 
 
@@ -306,35 +307,12 @@ def _in_path(id_: str) -> str:
     return quote(id_, safe="", errors="surrogatepass")
 
 
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None
-
-
-def _id_of(row: dict[str, Any], name: str) -> str | None:
-    """An id as a string, whether it came as one or as a number. Numbers stay exact: JSON's have no size here."""
-    value = row.get(name)
-    if isinstance(value, bool):
-        return None
-    return str(value) if isinstance(value, int) else _text(value)
-
-
 def _required_id(row: dict[str, Any], names: tuple[str, ...], invalid: InvalidResponse) -> str:
     """The first id that the row has. A row that cannot be named cannot be filed either: better loud than lost."""
-    found = next((id_ for name in names if (id_ := _id_of(row, name)) is not None), None)
+    found = next((id_ for name in names if (id_ := id_of(row, name)) is not None), None)
     if found is None or not USABLE_ID.fullmatch(found):
         raise invalid
     return found
-
-
-def _date(value: Any) -> date | None:
-    try:
-        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 def _stamp(value: Any) -> datetime | None:

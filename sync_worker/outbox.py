@@ -29,25 +29,11 @@ log = get_logger()
 RATE_LIMITS_PER_TICK = 3
 
 
-class Rests(Protocol):
-    """The one setting that the outbox goes by."""
-
-    @property
-    def settle(self) -> timedelta:
-        """How long a text must rest."""
-        ...
-
-
 class Delivers(Protocol):
     """What the outbox needs of the pipeline."""
 
     ledger: Ledger
     clock: Clock
-
-    @property
-    def settings(self) -> "Rests":
-        """How long a text must rest."""
-        ...
 
     def deliver(self, lease: Lease, entry: Entry) -> "Delivery":
         """Carry one document to Cliniko, or say why not."""
@@ -78,8 +64,10 @@ class Delivery(Enum):
 class Outbox:
     """One run over a clinician's pending entries: what failed, and whether it makes sense to go on."""
 
-    def __init__(self, pipeline: Delivers, lease: Lease) -> None:
+    def __init__(self, pipeline: Delivers, lease: Lease, *, settle: timedelta) -> None:
+        """`settle` is how long a text must have rested."""
         self._pipeline = pipeline
+        self._settle = settle
         self._ledger = pipeline.ledger
         self._clock = pipeline.clock
         self._lease = lease
@@ -109,7 +97,7 @@ class Outbox:
 
     def _due(self) -> Iterator[Entry]:
         now = self._clock.now()
-        rested_since = now - self._pipeline.settings.settle
+        rested_since = now - self._settle
         return self._ledger.entries.due(self._lease.clinician_id, Status.PENDING, now, rested_since=rested_since)
 
     def _deliver_safely(self, entry: Entry) -> Delivery:

@@ -123,7 +123,7 @@ class Pipeline:
                 return self._held_elsewhere(state)
             self._unless_refused(lambda: self.doubts.resolve(lease, self._tally))
             self._unless_refused(lambda: self.collect_sessions(lease, full=full))
-            Outbox(self, lease).run()
+            Outbox(self, lease, settle=self.settings.settle).run()
         except (RemoteError, LedgerUnavailable, LeaseLost, ConfigurationError) as error:
             self.note_error(error)
         except Stopping:

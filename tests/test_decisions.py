@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from sync_worker.errors import NotPossible
-from sync_worker.ledger.decisions import Decisions, enter_clinician
+from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import Settlement
 from sync_worker.model import Entry, Reason, Status
@@ -250,9 +250,9 @@ def test_a_pause_of_everybody_and_one_of_a_clinician_are_two_things(bench: Bench
 
 
 def test_a_clinician_may_be_paused_before_their_first_tick(bench: Bench, decisions: Decisions) -> None:
-    number = enter_clinician(bench.ledger.engine, "au", "physio-9")
+    number = bench.ledger.clinicians.enter("physio-9").clinician_id
     decisions.pause([number], bench.clock.now())
-    assert enter_clinician(bench.ledger.engine, "au", "physio-9") == number
+    assert bench.ledger.clinicians.enter("physio-9").clinician_id == number
     newcomer = Bench(bench.ledger, bench.clock, "physio-9")
     assert newcomer.claim(newcomer.a_pending()) is None
     assert bench.ledger.clinicians.enter("physio-9").paused_at == bench.clock.now()

@@ -6,7 +6,8 @@ from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, say
 from sync_worker.commands.review import actor
 from sync_worker.errors import NotPossible
-from sync_worker.ledger.decisions import Decisions, enter_clinician
+from sync_worker.ledger import Ledger
+from sync_worker.ledger.decisions import Decisions
 
 
 def pause(clinician: str | None) -> int:
@@ -34,5 +35,6 @@ def _prepare(clinician: str | None) -> tuple[Decisions, list[int] | None, str]:
     if clinician is None:
         return decisions, None, "everybody"
     named = list(clinicians_named(settings, clinician))
-    ids = [enter_clinician(engine, settings.heidi_region, one.heidi_user_id) for one in named]
+    clinicians = Ledger(engine, region=settings.heidi_region).clinicians
+    ids = [clinicians.enter(one.heidi_user_id).clinician_id for one in named]  # a pause may come before the first tick
     return decisions, ids, ", ".join(one.name for one in named)

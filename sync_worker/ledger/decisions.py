@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, func, select, update
 
 from sync_worker import lifecycle
 from sync_worker.errors import NotPossible
-from sync_worker.ledger.moves import entries, entry_of, insert_once, move
+from sync_worker.ledger.moves import entries, entry_of, move
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow, Installation
 from sync_worker.model import Entry, Reason, Status
@@ -137,14 +137,6 @@ class Decisions:
         )
         if not in_doubt:
             raise NotPossible(f"Entry {entry.entry_id} is not in doubt: `resolve` is for doubts only.")
-
-
-def enter_clinician(engine: Engine, region: str, heidi_user_id: str) -> int:
-    """The number of a clinician's row, made if they have never ticked: a pause may come before the first tick."""
-    with writing(engine) as db:
-        insert_once(db, ClinicianRow, {"region": region, "heidi_user_id": heidi_user_id})
-        where = (ClinicianRow.region == region, ClinicianRow.heidi_user_id == heidi_user_id)
-        return db.execute(select(ClinicianRow.id).where(*where)).scalar_one()
 
 
 def _doubt_first(entry: Entry) -> str:

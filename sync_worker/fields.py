@@ -1,0 +1,31 @@
+"""How a field of a service's JSON is read: leniently, since sources disagree on types, and blank means missing."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+
+def mapping_of(value: Any) -> dict[str, Any]:
+    """An object, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def text_of(value: Any) -> str | None:
+    """A text without the white space around it; None for a blank one and for anything else."""
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def id_of(row: Mapping[str, Any], name: str = "id") -> str | None:
+    """An id as a string, whether it came as one or as a number. Numbers stay exact: JSON's have no size here."""
+    value = row.get(name)
+    if isinstance(value, bool):
+        return None
+    return str(value) if isinstance(value, int) else text_of(value)
+
+
+def date_of(value: Any) -> date | None:
+    """A day, also where a time follows it; None for what is none."""
+    try:
+        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    except ValueError:
+        return None
