@@ -262,19 +262,24 @@ class HttpClient:
 def _client(
     headers: Mapping[str, str], auth: tuple[str, str] | None, deadline_seconds: float, *, keep_alive: int
 ) -> httpx.Client:
-    limits = httpx.Limits(max_connections=20, max_keepalive_connections=keep_alive, keepalive_expiry=5.0)
-    transport = httpx.HTTPTransport(verify=_tls(), limits=limits, trust_env=False)
-    # httpx bounds each phase only; the pool's backend is where a whole request can be bounded (pinned below 0.29,
-    # and a test with a dripping server fails if this stops working)
-    transport._pool._network_backend = _DeadlineBackend()  # type: ignore[union-attr, unused-ignore]
     return httpx.Client(
-        transport=transport,
+        transport=_transport(keep_alive),
         headers=dict(headers),
         auth=auth,
         timeout=httpx.Timeout(deadline_seconds),
         follow_redirects=False,
         trust_env=False,
     )
+
+
+def _transport(keep_alive: int) -> httpx.BaseTransport:
+    """The way to the network, which a simulation replaces by one of its own."""
+    limits = httpx.Limits(max_connections=20, max_keepalive_connections=keep_alive, keepalive_expiry=5.0)
+    transport = httpx.HTTPTransport(verify=_tls(), limits=limits, trust_env=False)
+    # httpx bounds each phase only; the pool's backend is where a whole request can be bounded (pinned below 0.29,
+    # and a test with a dripping server fails if this stops working)
+    transport._pool._network_backend = _DeadlineBackend()  # type: ignore[union-attr, unused-ignore]
+    return transport
 
 
 @cache
