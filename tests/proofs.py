@@ -1,0 +1,60 @@
+"""Keeps what a proof counted, so that docs/reliability.md can show it.
+
+Each proof calls `record` at its end; `python -m tests.proofs` writes the newest figures of all of them into the page.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+KEPT = ROOT / ".proofs"
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- results: written by `make results`, not by hand -->", "<!-- end of results -->"
+
+Figure = str | int | float
+
+
+def record(name: str, figures: Mapping[str, Figure]) -> None:
+    """Keep the figures of one run of the proof `name`; a later run replaces them."""
+    KEPT.mkdir(exist_ok=True)
+    kept = {"proof": name, "at": datetime.now(UTC).strftime("%Y-%m-%d"), "commit": _commit(), "figures": dict(figures)}
+    (KEPT / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def results() -> str:
+    """The table of every proof that was run here, in Markdown."""
+    rows = [json.loads(path.read_text()) for path in sorted(KEPT.glob("*.json"))]
+    lines = ["| proof | figures | run | on |", "|---|---|---|---|"]
+    for row in rows:
+        figures = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in row["figures"].items())
+        lines.append(f"| {row['proof']} | {figures} | {row['at']} | {row['commit']} |")
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return "\n".join([*lines, "", f"Machine of the newest run: {machine}."])
+
+
+def _commit() -> str:
+    said = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return said.stdout.strip() or "no commit"
+
+
+def main() -> int:
+    """Write the table into the page. 1 if nothing was run yet."""
+    if not any(KEPT.glob("*.json")):
+        print("No proof was run here yet: `make prove` runs them.", file=sys.stderr)  # noqa: T201
+        return 1
+    head, _, rest = PAGE.read_text().partition(BEGIN)
+    tail = rest.partition(END)[2]
+    PAGE.write_text(f"{head}{BEGIN}\n{results()}\n{END}{tail}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
