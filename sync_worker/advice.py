@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sync_worker.model import Reason
+from sync_worker.model import PauseReason, Reason
 
 ADVICE: Mapping[Reason, str] = {
     Reason.NO_MATCH: "No chart has this name and birth date. Mend the chart or the session, then retry; or assign a patient.",
@@ -14,10 +14,13 @@ ADVICE: Mapping[Reason, str] = {
     Reason.THIRD_IDENTIFIER: "Name and birth date agree, and the practice asks for a third identifier. Assign the patient if they are the one.",
     Reason.PRIVACY_DECLINED: "The patient has declined the privacy policy in Cliniko. Ask them, then retry; or assign them if the note may be filed all the same.",
     Reason.PATIENT_UNAVAILABLE: "The chosen chart is archived, merged or gone. Assign the chart that is in use.",
-    Reason.PATIENT_CHANGED: "The session's patient changed while a note was in doubt. No note was found; assign the patient that is right now.",
+    Reason.PATIENT_CHANGED: "The session names another patient now. If its note is filed, look whose it is and mend it by hand, then dismiss; if not, assign the patient that is right.",
     Reason.CONSENT_REFUSED: "The session says that consent was refused. Dismiss it; or assign the patient if the note may be filed all the same.",
     Reason.SHARED_SESSION: "The session is in two clinicians' lists. Retry if this clinician is to file it, else dismiss.",
     Reason.NOT_CARRIED: "The document cannot become a note without losing something. Simplify it in Heidi; or copy it by hand, then dismiss.",
+    Reason.REGENERATED: "The document says nearly the same as another one of its session. Assign the patient to file both, or dismiss it.",
+    Reason.ALREADY_THERE: "The same text is on the patient's chart already, perhaps pasted by hand. Dismiss it; or assign the patient to file it all the same.",
+    Reason.TOUCHED: "The note was to be updated or taken back, and somebody has changed, finalised or archived it since. Do it by hand in Cliniko, then dismiss.",
     Reason.REVISED: "The document was changed after its note was filed. Bring the note up to date by hand, then dismiss.",
     Reason.CONTENT_CHANGED: "Cliniko stored something else than was sent. Compare the note with the document, mend it by hand, then dismiss.",
     Reason.SOURCE_GONE: "The session is gone from Heidi before it was filed. Dismiss it if that was meant.",
@@ -30,3 +33,9 @@ ADVICE: Mapping[Reason, str] = {
     Reason.FAILING: "Filing failed several times while others succeeded. The log says where; mend the cause, then retry.",
 }
 """One sentence or two for every reason with which an entry can wait."""
+
+PAUSED_ITSELF: Mapping[PauseReason, str] = {
+    PauseReason.BRAKE: "More notes than SYNC_BRAKE_POSTS_PER_HOUR allows: posting is paused for this clinician. Look at the newest notes in Cliniko; if they are right, run `sync-worker resume`.",
+    PauseReason.ANOTHER_WORKER: "Cliniko holds new notes of this program that this ledger does not know: another worker files for this clinician, or the ledger is an old copy. Posting is paused. Stop the other worker, then run `sync-worker resume`.",
+}
+"""Why posting paused itself, and what to do."""

@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta
 
 from sync_worker import __version__
+from sync_worker.amend import Amender
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.collect import Collector, CollectSettings
 from sync_worker.doubts import DoubtResolver
 from sync_worker.errors import ConfigurationError
+from sync_worker.first_look import FirstLook
 from sync_worker.heidi import HeidiClient
 from sync_worker.http import HttpClient, RateBudget
 from sync_worker.identity import Identity
@@ -21,7 +23,7 @@ from sync_worker.model import TickReport
 from sync_worker.pipeline import Pipeline, TickSettings
 from sync_worker.prepare import NoteSettings, Preparer
 from sync_worker.reading import SessionReader
-from sync_worker.settings import ClinicianSettings, Mode, Revisions, Settings
+from sync_worker.settings import ClinicianSettings, Mode, Settings
 
 CLINICIANS_AT_ONCE = 8
 
@@ -142,6 +144,9 @@ class Worker:
             time_zone=settings.timezone,
             clinicians=ledger.clinicians,
         )
+        preparer = Preparer(
+            heidi=heidi, cliniko=cliniko, settings=note_settings(settings), zone=identity.zone, clock=clock
+        )
         return Pipeline(
             settings=ticking,
             heidi=heidi,
@@ -152,10 +157,19 @@ class Worker:
                 heidi=heidi, reader=reader, ledger=ledger, settings=collect_settings(settings), clock=clock
             ),
             reader=reader,
-            preparer=Preparer(
-                heidi=heidi, cliniko=cliniko, settings=note_settings(settings), zone=identity.zone, clock=clock
-            ),
+            preparer=preparer,
             doubts=DoubtResolver(cliniko=cliniko, identity=identity, ledger=ledger, looks=ticking.looks, clock=clock),
+            first_look=FirstLook(cliniko=cliniko, identity=identity, ledger=ledger, clock=clock),
+            amender=Amender(
+                cliniko=cliniko,
+                ledger=ledger,
+                leases=self.leases,
+                reader=reader,
+                preparer=preparer,
+                looks=ticking.looks,
+                clock=clock,
+                settle=ticking.settle,
+            ),
             identity=identity,
             clock=clock,
         )
@@ -173,7 +187,9 @@ def tick_settings(settings: Settings, clinician: ClinicianSettings) -> TickSetti
             second=timedelta(seconds=settings.sync_doubt_second_look_seconds),
         ),
         start_at=settings.sync_start_at,
-        ask_revisions=settings.sync_revisions is Revisions.REVIEW,
+        revisions=settings.sync_revisions,
+        brake=settings.sync_brake_posts_per_hour,
+        fingerprint=settings.fingerprint,
     )
 
 

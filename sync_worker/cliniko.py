@@ -5,17 +5,19 @@ Parses JSON here and hands out `model` values. Reads are tried again, creating a
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from sync_worker.errors import InvalidResponse, NotAuthorised, NotConnected, Rejected, RemoteError, Stopping
-from sync_worker.fields import date_of, id_of, mapping_of, text_of
+from sync_worker.errors import InvalidResponse, LeaseLost, NotAuthorised, NotConnected, Rejected, RemoteError, Stopping
+from sync_worker.fields import date_of, id_of, mapping_of, moment_of, text_of
 from sync_worker.http import Answer, HttpClient, Params
 from sync_worker.model import (
     Accepted,
+    AmendOutcome,
+    Archived,
     InDoubt,
     KeyTrouble,
     Note,
@@ -33,6 +35,7 @@ MOST_PAGES = 1_000
 MOST_MERGES = 10
 """How far a chain of merged charts is followed: a loop must end."""
 WITH_ARCHIVED = ("q[]", "archived_at:*")
+Guard = Callable[[], None]
 FIELD_NAME = re.compile(r"[a-z][a-z_.]{0,31}")
 
 
@@ -141,24 +144,55 @@ class ClinikoClient:
         """Wait until a request may go out at once. Raises `Stopping` if the process is asked to stop meanwhile."""
         self._http.wait_for_turn()
 
-    def create_treatment_note(self, note: Note) -> PostOutcome:
+    def create_treatment_note(self, note: Note, guard: Guard) -> PostOutcome:
         """Ask Cliniko to create a note, once. THE unsafe request: call it only between the two commits.
+
+        `guard` is called just before the first byte leaves, and raises `LeaseLost` where it must not any more.
 
         Never tried again here. Certainly without effect: no connection, 429 (`NotSent`), 401 and 403 (`KeyTrouble`),
         and 400, 404, 422 from the API itself (`Refused`; a gateway's HTML page is not the API). Certainly done: a
         201 that can be read. Everything else is `InDoubt`.
         """
+        answer = self._write_once("create_note", "POST", "treatment_notes", _note_json(note), guard)
+        if not isinstance(answer, Answer):
+            return answer
+        return _accepted(answer) if answer.status == 201 else self._not_done(answer)
+
+    def update_treatment_note(self, note_id: str, note: Note, guard: Guard) -> AmendOutcome:
+        """Ask Cliniko to give one of our own drafts another title and content, once; as careful as creating one.
+
+        Sends nothing else: a PATCH that echoes a whole note back could finalise it by accident.
+        """
+        body = {"title": note.title, "content": note.content.as_json()}
+        answer = self._write_once("update_note", "PATCH", f"treatment_notes/{note_id}", body, guard)
+        if not isinstance(answer, Answer):
+            return answer
+        return _accepted(answer) if answer.status == 200 else self._not_done(answer)
+
+    def archive_treatment_note(self, note_id: str, guard: Guard) -> AmendOutcome:
+        """Ask Cliniko to archive one of our own notes, once; as careful as creating one."""
+        answer = self._write_once("archive_note", "POST", f"treatment_notes/{note_id}/archive", None, guard)
+        if not isinstance(answer, Answer):
+            return answer
+        return Archived() if answer.status in (200, 204) else self._not_done(answer)
+
+    def _write_once(
+        self, operation: str, method: str, path: str, body: Any, guard: Guard
+    ) -> Answer | NotSent | InDoubt:
         try:
-            answer = self._http.write_once("create_note", "POST", "treatment_notes", _note_json(note))
+            return self._http.write_once(operation, method, path, body, guard=guard)
+        except LeaseLost:
+            return NotSent("lease_lost")  # raised before the first byte only
         except Stopping:
             return NotSent("stopping")  # raised before the request only
         except NotConnected:
             return NotSent("not_connected")
         except RemoteError as error:
             return InDoubt(error.code)
+
+    def _not_done(self, answer: Answer) -> NotSent | KeyTrouble | Refused | InDoubt:
+        """What a status means that does not say that the request was carried out."""
         match answer.status:
-            case 201:
-                return _accepted(answer)
             case 429:
                 return NotSent("rate_limited", retry_after=self._http.retry_after(answer))
             case 401 | 403:
@@ -246,12 +280,12 @@ def _note_json(note: Note) -> dict[str, Any]:
     return body
 
 
-def _accepted(answer: Answer) -> PostOutcome:
+def _accepted(answer: Answer) -> Accepted | InDoubt:
     try:
         note = _note(mapping_of(answer.json()))
     except ValueError:
         note = None
-    return InDoubt("unreadable_201") if note is None else Accepted(note)
+    return InDoubt(f"unreadable_{answer.status}") if note is None else Accepted(note)
 
 
 def _complaints(answer: Answer) -> tuple[str, ...]:
@@ -293,6 +327,8 @@ def _note(row: Mapping[str, Any]) -> StoredNote | None:
         patient_id=_linked_id(row.get("patient")),
         draft=bool(row.get("draft")),
         archived=bool(row.get("archived_at") or row.get("deleted_at")),
+        created_at=moment_of(row.get("created_at")),
+        updated_at=moment_of(row.get("updated_at")),
     )
 
 

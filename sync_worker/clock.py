@@ -42,8 +42,8 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds on a clock that is never set back."""
-        return time.monotonic()
+        """Seconds on a clock that is never set back, and that runs on while the machine is suspended."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         """Wait. Raises `Stopping` as soon as the process is asked to stop."""

@@ -21,14 +21,16 @@ from sync_worker.model import (
     ClinicianState,
     Document,
     DocumentSeen,
+    HintSeen,
     KnownSession,
     Lease,
     ListedSession,
     SessionSeen,
+    Status,
     Tally,
     Trouble,
 )
-from sync_worker.reading import SessionReader
+from sync_worker.reading import SessionReader, hint_seen
 
 log = get_logger()
 
@@ -84,7 +86,8 @@ class _Walk:
         self.rules = rules
         self.tally = tally
         self.now = of.clock.now()
-        self.full = full or self._is_sweep_due()
+        self.backfills = [one for one in rules.backfills if one.walked_at is None]
+        self.full = full or bool(self.backfills) or self._is_sweep_due()
         self.deep = self.full and self._is_first_walk_of_the_night()
         self.trouble: Trouble | None = None
         self.listed: set[str] = set()
@@ -150,7 +153,7 @@ class _Walk:
 
     def _in_lookback(self, rows: Sequence[ListedSession]) -> list[ListedSession]:
         oldest = self.now - self.of.settings.lookback
-        kept = [row for row in rows if row.latest is None or row.latest >= oldest]
+        kept = [row for row in rows if row.latest is None or row.latest >= oldest or self._is_wanted(row)]
         self.tally.sessions_seen += len(kept)
         return kept
 
@@ -161,6 +164,11 @@ class _Walk:
         paired = [(row, known.get(row.session_id)) for row in rows]
         return [(row, before) for row, before in paired if self._is_news(row, before)]
 
+    def _is_wanted(self, row: ListedSession) -> bool:
+        """Whether a backfill that is under way asks for the session."""
+        at = row.created_at
+        return at is not None and any(one.since <= at < one.until for one in self.backfills)
+
     def _is_news(self, row: ListedSession, before: KnownSession | None) -> bool:
         if before is None:
             return True
@@ -168,7 +176,7 @@ class _Walk:
             return self.full or before.retry_at is None or before.retry_at <= self.now
         if row.updated_at is None:
             return self.full  # the list does not tell: what changed is found by reading
-        return self.deep or row.updated_at != before.updated_at
+        return self.deep or row.updated_at != before.updated_at or self._is_wanted(row)
 
     def _is_last(self, page: SessionPage, fresh: Sequence[ListedSession], news: Sequence[object]) -> bool:
         if page.has_more is False or (not page.rows and not page.has_more):
@@ -209,7 +217,7 @@ class _Walk:
         self.of.clock.check_stop()
         self.read.add(row.session_id)
         try:
-            documents = self.of.reader.documents(row.session_id)
+            seen = self._seen(row, self.of.reader.documents(row.session_id))
         except NotAuthorised:
             raise
         except RemoteError as error:
@@ -219,16 +227,23 @@ class _Walk:
                 raise
             return
         self.failures = 0
-        self.seen.append(self._seen(row, documents))
+        self.tally.documents_seen += len(seen.documents or ())
+        self.seen.append(seen)
 
     def _seen(self, row: ListedSession, documents: list[Document] | None) -> SessionSeen:
         read_at = self.of.reader.read_at(row.session_id)
         if documents is None:
             return SessionSeen(row.session_id, row.created_at, row.updated_at, read_at, gone=True)
-        self.tally.documents_seen += len(documents)
         hashed = self.of.ledger.keyed_hash
         seen = tuple(DocumentSeen(found.document_id, hashed(found.content.strip())) for found in documents)
-        return SessionSeen(row.session_id, row.created_at, row.updated_at, read_at, seen)
+        patient = self._patient(row.session_id)
+        return SessionSeen(row.session_id, row.created_at, row.updated_at, read_at, seen, patient=patient)
+
+    def _patient(self, session_id: str) -> HintSeen | None:
+        """Whom the session is about now, where a document of it is filed; asked only then, as it costs a request."""
+        filed = any(entry.status is Status.POSTED for entry in self.of.ledger.entries.of_session(session_id))
+        session = self.of.reader.session(session_id) if filed else None
+        return hint_seen(self.of.ledger, session.hint) if session is not None else None
 
     def _leave_unread(self, row: ListedSession, error: RemoteError) -> None:
         """Remembered as unread, so that the cursor may move on; it is read again after a while that grows."""
@@ -240,7 +255,8 @@ class _Walk:
 
     def _record(self, stamps: dict[str, datetime] | None = None) -> None:
         ledger = self.of.ledger.sessions
-        done = ledger.record(self.lease, self.seen, rules=self.rules, now=self.now, walk_ended=stamps)
+        walked = self.backfills if stamps is not None else []
+        done = ledger.record(self.lease, self.seen, rules=self.rules, now=self.now, walk_ended=stamps, walked=walked)
         self.seen = []
         self.tally.skipped += done.skipped
         self.tally.review += done.review

@@ -11,7 +11,7 @@ from datetime import timedelta
 from sync_worker import lifecycle
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
-from sync_worker.convert import canonical_text, reference_of
+from sync_worker.convert import canonical_text
 from sync_worker.errors import EntryMoved, NotAuthorised
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
@@ -78,11 +78,16 @@ class DoubtResolver:
     def _look(self, lease: Lease, doubt: Doubt, notes: list[StoredNote], tally: Tally) -> None:
         found = self._found(doubt, notes)
         looks = doubt.attempt.looks + 1
-        settlement = lifecycle.after_look(found, looks=looks, attempts_in_doubt=doubt.attempts_in_doubt)
+        ids = [note.note_id for note in found]
+        settlement = lifecycle.after_look(ids, looks=looks, attempts_in_doubt=doubt.attempts_in_doubt)
         now = self._clock.now()
         ended_at = doubt.attempt.ended_at or now
         due_at = now if settlement else self._looks.next_look(ended_at=ended_at, looks=looks)
-        self._ledger.attempts.record_look(lease, doubt.entry, doubt.attempt, settlement, now=now, due_at=due_at)
+        as_left = [note.updated_at for note in found if self._says(note, doubt.attempt)]
+        stamp = as_left[0] if len(as_left) == 1 else None
+        self._ledger.attempts.record_look(
+            lease, doubt.attempt, settlement, now=now, due_at=due_at, note_updated_at=stamp
+        )
         status = settlement.to if settlement else Status.IN_DOUBT
         tally.posted += status is Status.POSTED
         tally.review += status is Status.REVIEW
@@ -96,16 +101,17 @@ class DoubtResolver:
             note_id=settlement.note_id if settlement else None,
         )
 
-    def _found(self, doubt: Doubt, notes: list[StoredNote]) -> list[str]:
+    def _found(self, doubt: Doubt, notes: list[StoredNote]) -> list[StoredNote]:
         """Our notes among the author's, in whatever state they are; those of other attempts excluded."""
-        reference = reference_of(
-            region=self._ledger.region, session_id=doubt.entry.session_id, document_id=doubt.entry.document_id
-        )
-        ours = [note.note_id for note in notes if self._is_ours(note, reference, doubt.attempt.fingerprint)]
-        taken = self._ledger.attempts.notes_of_others(ours, doubt.entry, doubt.attempt)
-        return [note_id for note_id in ours if note_id not in taken]
+        mark = f"ref {doubt.entry.reference}"
+        ours = [
+            note
+            for note in notes
+            if mark in note.title or mark in canonical_text(note.content) or self._says(note, doubt.attempt)
+        ]
+        taken = self._ledger.attempts.notes_of_others([note.note_id for note in ours], doubt.entry, doubt.attempt)
+        return [note for note in ours if note.note_id not in taken]
 
-    def _is_ours(self, note: StoredNote, reference: str, fingerprint: bytes) -> bool:
-        text = canonical_text(note.content)
-        mark = f"ref {reference}"
-        return mark in note.title or mark in text or self._ledger.keyed_hash(text) == fingerprint
+    def _says(self, note: StoredNote, attempt: Attempt) -> bool:
+        """Whether a note's text is the one that the attempt meant."""
+        return self._ledger.keyed_hash(canonical_text(note.content)) == attempt.fingerprint

@@ -1,7 +1,7 @@
 """How a field of a service's JSON is read: leniently, since sources disagree on types, and blank means missing."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 
@@ -28,4 +28,15 @@ def date_of(value: Any) -> date | None:
     try:
         return date.fromisoformat(value[:10]) if isinstance(value, str) else None
     except ValueError:
+        return None
+
+
+def moment_of(value: Any) -> datetime | None:
+    """A time in UTC; None for what is none. Naive stamps are UTC: read as Hobart's they would be half a day off."""
+    if not isinstance(value, str):
+        return None
+    try:
+        stamp = datetime.fromisoformat(value)
+        return stamp.astimezone(UTC) if stamp.tzinfo else stamp.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None

@@ -8,14 +8,14 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import count
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from sync_worker.clock import Clock
 from sync_worker.errors import InvalidResponse, NotAuthorised, NotLinked, Rejected, Unavailable
-from sync_worker.fields import date_of, id_of, mapping_of, text_of
+from sync_worker.fields import date_of, id_of, mapping_of, moment_of, text_of
 from sync_worker.http import Answer, HttpClient
 from sync_worker.model import Document, Hint, ListedSession, PatientProfile, Session
 
@@ -190,7 +190,7 @@ class HeidiClient:
         if answer.status >= 400:
             raise Rejected("heidi", operation, status=answer.status, hint="Heidi refused the clinician's sign-in.")
         body = mapping_of(self._json(operation, answer))
-        token, expires = text_of(body.get("token")), _stamp(body.get("expiration_time"))
+        token, expires = text_of(body.get("token")), moment_of(body.get("expiration_time"))
         if token is None or expires is None or not TOKEN.fullmatch(token):
             raise self._invalid(operation)
         # measured against Heidi's own clock, so that a wrong clock here neither wastes nor overstays a token
@@ -254,8 +254,8 @@ def _session_page(body: Any, invalid: InvalidResponse) -> SessionPage:
     listed = [
         ListedSession(
             _required_id(row, ("session_id", "id"), invalid),
-            _stamp(row.get("created_at")),
-            _stamp(row.get("updated_at")),
+            moment_of(row.get("created_at")),
+            moment_of(row.get("updated_at")),
         )
         for row in rows
     ]
@@ -263,7 +263,7 @@ def _session_page(body: Any, invalid: InvalidResponse) -> SessionPage:
 
 
 def _session(row: dict[str, Any], session_id: str, invalid: InvalidResponse) -> Session:
-    created_at, updated_at = _stamp(row.get("created_at")), _stamp(row.get("updated_at"))
+    created_at, updated_at = moment_of(row.get("created_at")), moment_of(row.get("updated_at"))
     begun = created_at or updated_at
     if begun is None or id_of(row, "session_id") not in (None, session_id):
         raise invalid
@@ -313,14 +313,3 @@ def _required_id(row: dict[str, Any], names: tuple[str, ...], invalid: InvalidRe
     if found is None or not USABLE_ID.fullmatch(found):
         raise invalid
     return found
-
-
-def _stamp(value: Any) -> datetime | None:
-    """A time as Heidi writes it. Naive stamps are UTC: read as Hobart's they would be half a day off."""
-    if not isinstance(value, str):
-        return None
-    try:
-        stamp = datetime.fromisoformat(value)
-        return stamp.astimezone(UTC) if stamp.tzinfo else stamp.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None

@@ -165,13 +165,19 @@ class HttpClient:
         if self._budget is not None:
             self._budget.wait()
 
-    def write_once(self, operation: str, method: str, path: str, body: Any) -> Answer:
+    def write_once(
+        self, operation: str, method: str, path: str, body: Any, *, guard: Callable[[], None] = lambda: None
+    ) -> Answer:
         """Send a request that changes something, once, and give back whatever answer came.
+
+        `guard` is called when the connection stands and before the first byte of the request; what it raises is raised
+        here, and nothing was sent.
 
         Raises `NotConnected` if surely nothing was sent, `Unavailable` if the answer is lost: then nobody knows.
         A 429 stops all traffic of this user until the service's reset.
         """
-        answer = self._exchange(self._writes, method, operation, path, (), json.dumps(body).encode(), {})
+        sent = json.dumps(body).encode() if body is not None else None
+        answer = self._exchange(self._writes, method, operation, path, (), sent, {}, guard)
         if answer.status == 429:
             self._obey(answer)
         return answer
@@ -218,6 +224,7 @@ class HttpClient:
         params: Params,
         body: bytes | None,
         headers: Mapping[str, str],
+        guard: Callable[[], None] | None = None,
     ) -> Answer:
         self._clock.check_stop()
         url = path if "://" in path else self.base_url + path
@@ -226,6 +233,7 @@ class HttpClient:
             self._budget.take()
         _deadline.at = self._clock.monotonic() + self._deadline_seconds
         _deadline.clock = self._clock
+        _deadline.guard = guard
         try:
             with client.stream(
                 method, url, params=list(params) or None, content=body, headers=_with_type(headers, body)
@@ -239,7 +247,7 @@ class HttpClient:
             hint = f"{self.service} gave an address that is none."
             raise InvalidResponse(self.service, operation, hint=hint) from None
         finally:
-            _deadline.at = None
+            _deadline.at = _deadline.guard = None
         self.server_date = answer.date or self.server_date
         return answer
 
@@ -310,6 +318,7 @@ class _Deadline(threading.local):
 
     at: float | None = None
     clock: Clock | None = None
+    guard: Callable[[], None] | None = None
 
     def remaining(self, timeout: float | None, late: type[Exception]) -> float | None:
         """What is left for one operation of the socket; raises `late` if nothing is."""
@@ -324,6 +333,13 @@ class _Deadline(threading.local):
 _deadline = _Deadline()
 
 
+def about_to_send() -> None:
+    """Call the guard of this thread's request, once: whatever carries requests calls this before the first byte."""
+    guard, _deadline.guard = _deadline.guard, None
+    if guard is not None:
+        guard()
+
+
 class _DeadlineStream(httpcore.NetworkStream):
     """A connection whose every operation ends at the request's deadline, however slowly the peer drips."""
 
@@ -334,6 +350,7 @@ class _DeadlineStream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, _deadline.remaining(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        about_to_send()
         for start in range(0, len(buffer), WRITE_CHUNK_BYTES):
             left = _deadline.remaining(timeout, httpcore.WriteTimeout)
             self._stream.write(buffer[start : start + WRITE_CHUNK_BYTES], left)

@@ -21,12 +21,12 @@ from sync_worker.model import (
 
 S = Status
 ALLOWED_MOVES: Mapping[Status, frozenset[Status]] = {
-    S.PENDING: frozenset({S.POSTING, S.REVIEW, S.SKIPPED}),
+    S.PENDING: frozenset({S.POSTING, S.POSTED, S.REVIEW, S.SKIPPED}),  # posted at once: it was in Cliniko already
     S.POSTING: frozenset({S.POSTED, S.PENDING, S.IN_DOUBT, S.REVIEW}),
     S.IN_DOUBT: frozenset({S.POSTED, S.PENDING, S.REVIEW}),
     S.REVIEW: frozenset({S.PENDING, S.IN_DOUBT, S.POSTED, S.SKIPPED, S.REVIEW, S.WITHDRAWN}),
     S.POSTED: frozenset({S.REVIEW, S.WITHDRAWN}),
-    S.SKIPPED: frozenset({S.PENDING}),  # a document that had gone is there again
+    S.SKIPPED: frozenset({S.PENDING}),  # a document that had gone is there again, or a backfill wants it
     S.WITHDRAWN: frozenset(),
 }
 
@@ -45,6 +45,9 @@ WAITS_ON: Mapping[Reason, WaitsOn] = {
     Reason.SHARED_SESSION: WaitsOn.CLINICIAN,
     Reason.NOT_CARRIED: WaitsOn.CLINICIAN,
     Reason.REVISED: WaitsOn.CLINICIAN,
+    Reason.REGENERATED: WaitsOn.CLINICIAN,
+    Reason.ALREADY_THERE: WaitsOn.CLINICIAN,
+    Reason.TOUCHED: WaitsOn.CLINICIAN,
     Reason.CONTENT_CHANGED: WaitsOn.CLINICIAN,
     Reason.SOURCE_GONE: WaitsOn.CLINICIAN,
     Reason.LATE_START: WaitsOn.CLINICIAN,
@@ -67,6 +70,9 @@ FAILURES_IN_A_ROW = 3
 """So many reads or entries in a row without an answer are a service that is down, not bad ones."""
 DOUBTS_IN_A_ROW = 2
 """So many requests in a row without a certain end are a Cliniko that cannot write: stop sending for this tick."""
+LONGEST_CLAIM = timedelta(seconds=10)
+"""A request that has not left so long after its claim does not leave any more: the machine slept in between."""
+BRAKE_WINDOW = timedelta(hours=1)
 LONGEST_POSTPONEMENT = timedelta(hours=1)
 REREAD_FOR = timedelta(hours=2)
 """How long after its last change a session's documents are read again at every poll: it is unknown whether an
@@ -141,14 +147,14 @@ def after_look(found: list[str], *, looks: int, attempts_in_doubt: int) -> Settl
 
 
 def beginning(
-    created_at: datetime | None, *, start_at: datetime, was_read: bool, in_first_sweep: bool
+    created_at: datetime | None, *, start_at: datetime, was_read: bool, in_first_sweep: bool, backfilled: bool = False
 ) -> tuple[Status, Reason | None]:
     """How a new document begins. What a session's first reading shows may be older than we are.
 
     `was_read`: the session was read before, so the document is new. `in_first_sweep`: the session was listed in the
-    clinician's first walk, when everything on older sessions was there already.
+    clinician's first walk, when everything on older sessions was there already. `backfilled`: a person wants it.
     """
-    if was_read or created_at is None or created_at >= start_at:
+    if backfilled or was_read or created_at is None or created_at >= start_at:
         return S.PENDING, None
     if in_first_sweep:
         return S.SKIPPED, Reason.BEFORE_START

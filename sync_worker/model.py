@@ -56,7 +56,10 @@ class Reason(StrEnum):
     PATIENT_CHANGED = "patient_changed"
     # the document
     NOT_CARRIED = "not_carried"
+    REGENERATED = "regenerated"
+    ALREADY_THERE = "already_there"
     REVISED = "revised"
+    TOUCHED = "touched"
     CONTENT_CHANGED = "content_changed"
     SOURCE_GONE = "source_gone"
     LATE_START = "late_start"
@@ -216,6 +219,8 @@ class StoredNote:
     patient_id: str | None
     draft: bool
     archived: bool = False
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,10 +314,62 @@ class InDoubt:
     code: str
 
 
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """Cliniko said that the note is archived."""
+
+
 PostOutcome = Accepted | Refused | NotSent | KeyTrouble | InDoubt
+AmendOutcome = PostOutcome | Archived
 
 
 # ---------------------------------------------------------------- what the ledger knows
+
+
+class AttemptKind(StrEnum):
+    """Which of the three requests that change Cliniko an attempt makes."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    ARCHIVE = "archive"
+
+
+class Revisions(StrEnum):
+    """What becomes of a document that changed after it was filed."""
+
+    REVIEW = "review"
+    UPDATE_DRAFT = "update_draft"
+    """Only our own untouched draft is brought up to date; else a person is asked."""
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """Older sessions that a person brought into scope: those created from `since` until before `until`."""
+
+    backfill_id: int
+    since: datetime
+    until: datetime
+    walked_at: datetime | None
+    """When Heidi's whole list was read for it; None while it is not."""
+
+
+class PauseReason(StrEnum):
+    """Why posting paused itself: a person resumes it."""
+
+    BRAKE = "brake"
+    """More notes within an hour than the practice allows."""
+    ANOTHER_WORKER = "another_worker"
+    """Cliniko holds notes of this program that this ledger knows nothing of, and that are newer than it."""
+
+
+class Wish(StrEnum):
+    """What a tick is to do to a note that is filed."""
+
+    UPDATE = "update"
+    """Bring our own untouched draft up to the document's new text."""
+    WITHDRAW = "withdraw"
+    """Archive our own untouched draft: a person took it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +378,14 @@ class DocumentSeen:
 
     document_id: str
     text_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HintSeen:
+    """Whom a session is about: a keyed hash of name and birth date, and the patient id that Heidi links."""
+
+    hint_hash: bytes
+    link: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +400,8 @@ class SessionSeen:
     documents: tuple[DocumentSeen, ...] | None = None
     gone: bool = False
     """Heidi answered that there is no such session (any more)."""
+    patient: HintSeen | None = None
+    """Whom it is about now, where something of it is filed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,15 +437,27 @@ class Entry:
     """An attempt for this patient was in doubt: another request may only be for the same one."""
     note_id: str | None
     failures: int
+    reference: str = ""
+    """By which its note is known in Cliniko."""
+    backfilled: bool = False
+    """A person brought it into scope: the brake does not count it."""
+    hint_hash: bytes | None = None
+    """Keyed hash of whom Heidi named as the patient when the note was filed."""
+    hint_link: str | None = None
+    """The patient id that Heidi linked then."""
+    note_updated_at: datetime | None = None
+    """Cliniko's stamp of the note as we left it; None where somebody else may have changed it since."""
+    wish: Wish | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at creating an entry's note."""
+    """One try at changing Cliniko for an entry: at creating its note, updating it, or archiving it."""
 
     attempt_id: int
     entry_id: int
     number: int
+    kind: AttemptKind
     patient_id: str
     fingerprint: bytes
     started_at: datetime
@@ -413,6 +492,8 @@ class ClinicianState:
     cliniko_user_id: str | None
     cliniko_practitioner_id: str | None
     time_zone: str | None
+    pause_reason: str | None
+    resumed_at: datetime | None
 
 
 # ---------------------------------------------------------------- routes

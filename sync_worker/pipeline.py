@@ -2,16 +2,19 @@
 
     session -> document -> note content -> patient match -> claim -> POST -> settle -> treatment note
 
-A tick ends old doubts, takes in sessions, then delivers what is pending and settled. Everything left of the claim is
-reading and arithmetic and may be thrown away; the request stands between two commits, in no transaction, and is never
-repeated here. One bad entry never stops the others, and one clinician's trouble never another's.
+A tick ends old doubts, takes in sessions, amends what is wished, then delivers what is pending and settled. Everything
+left of the claim is reading and arithmetic and may be thrown away; the request stands between two commits, in no
+transaction, and is never repeated here. One bad entry never stops the others, and one clinician's trouble never
+another's.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from sync_worker import lifecycle
+from sync_worker import __version__, lifecycle
+from sync_worker.advice import PAUSED_ITSELF
+from sync_worker.amend import Amender
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.collect import Collector
@@ -26,9 +29,11 @@ from sync_worker.errors import (
     Stopping,
     Unavailable,
 )
+from sync_worker.first_look import FirstLook
 from sync_worker.heidi import HeidiClient
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
+from sync_worker.ledger.attempts import Claim
 from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.sessions import IntakeRules
 from sync_worker.lifecycle import LookTimes
@@ -38,12 +43,14 @@ from sync_worker.model import (
     Attempt,
     ClinicianState,
     Entry,
+    Hint,
     InDoubt,
     KeyTrouble,
     Lease,
     NotSent,
     PostOutcome,
     Reason,
+    Revisions,
     Status,
     StoredNote,
     Tally,
@@ -52,7 +59,8 @@ from sync_worker.model import (
 )
 from sync_worker.outbox import Delivery, Outbox
 from sync_worker.prepare import NeedsReview, Prepared, Preparer, Skipped
-from sync_worker.reading import SessionReader
+from sync_worker.reading import SessionReader, hint_seen
+from sync_worker.siblings import Siblings
 
 log = get_logger()
 
@@ -69,7 +77,11 @@ class TickSettings:
     settle: timedelta
     looks: LookTimes
     start_at: datetime | date | None
-    ask_revisions: bool
+    revisions: Revisions
+    brake: int
+    """The most notes within an hour before posting pauses itself; 0 = no brake."""
+    fingerprint: str
+    """Tells one set of settings from another, for the audit trail."""
 
 
 class Pipeline:
@@ -87,6 +99,8 @@ class Pipeline:
         reader: SessionReader,
         preparer: Preparer,
         doubts: DoubtResolver,
+        first_look: FirstLook,
+        amender: Amender,
         identity: Identity,
         clock: Clock,
     ) -> None:
@@ -99,6 +113,9 @@ class Pipeline:
         self.reader = reader
         self.preparer = preparer
         self.doubts = doubts
+        self.first_look = first_look
+        self.amender = amender
+        self.siblings = Siblings(ledger, cliniko)
         self.identity = identity
         self.clock = clock
         self._state: ClinicianState | None = None
@@ -123,6 +140,8 @@ class Pipeline:
                 return self._held_elsewhere(state)
             self._unless_refused(lambda: self.doubts.resolve(lease, self._tally))
             self._unless_refused(lambda: self.collect_sessions(lease, full=full))
+            if not self.settings.rehearse:
+                self._unless_refused(lambda: self.amender.run(lease, self._tally))
             Outbox(self, lease, settle=self.settings.settle).run()
         except (RemoteError, LedgerUnavailable, LeaseLost, ConfigurationError) as error:
             self.note_error(error)
@@ -133,6 +152,7 @@ class Pipeline:
             log.exception("tick.failed", clinician=self.settings.name)
         finally:
             self.reader.forget()
+            self.first_look.forget()
         if lease is not None:
             self._close_tick(lease)
         return TickReport(self.settings.name, self._tally, self._trouble)
@@ -142,7 +162,11 @@ class Pipeline:
         state = self._require_state()
         self.heidi.sign_in()
         self._require_linked(state)
-        rules = IntakeRules(start_at=self._start_at(state), ask_revisions=self.settings.ask_revisions)
+        rules = IntakeRules(
+            start_at=self._start_at(state),
+            revisions=self.settings.revisions,
+            backfills=self.ledger.clinicians.backfills(state.clinician_id),
+        )
         trouble = self.collector.collect(lease, state, rules, self._tally, full=full)
         self._trouble = self._trouble or trouble
 
@@ -164,6 +188,11 @@ class Pipeline:
             self.hold(lease, entry, Reason.SOURCE_GONE)
             return Delivery.ASIDE
         self.identity.practitioner()
+        if found := self.first_look.notes_marked(lease, entry.reference):
+            return self._adopt(lease, entry, found)
+        if not entry.pinned and self.siblings.is_regenerated(entry, document, documents):
+            self.hold(lease, entry, Reason.REGENERATED)
+            return Delivery.DONE
         match self.preparer.prepare(
             session,
             document,
@@ -176,10 +205,13 @@ class Pipeline:
             case Skipped(reason):
                 self._skip(lease, entry, reason)
                 return Delivery.ASIDE
+            case Prepared() as prepared if not entry.pinned and self.first_look.is_there_by_hand(lease, prepared.note):
+                self.hold(lease, entry, Reason.ALREADY_THERE)
+                return Delivery.DONE
             case Prepared() as prepared:
-                return self.post(lease, entry, prepared)
+                return self.post(lease, entry, prepared, session.hint)
 
-    def post(self, lease: Lease, entry: Entry, prepared: Prepared) -> Delivery:
+    def post(self, lease: Lease, entry: Entry, prepared: Prepared, hint: Hint) -> Delivery:
         """Claim, send once, settle. No retry in here, by design."""
         if self.settings.rehearse:
             log.info("note.rehearsed", entry=entry.entry_id, reference=prepared.reference, rule=prepared.rule)
@@ -187,16 +219,20 @@ class Pipeline:
             return Delivery.DONE
         note = prepared.note
         meant = canonical_text(note.content)
-        fingerprint = self.ledger.keyed_hash(meant)
+        claim = Claim(
+            patient_id=note.patient_id,
+            fingerprint=self.ledger.keyed_hash(meant),
+            hint=hint_seen(self.ledger, hint),
+            evidence=self._evidence(entry, prepared),
+            brake=self.settings.brake,
+        )
         self.cliniko.wait_for_turn()
         self.clock.check_stop()
-        attempt = self.ledger.attempts.claim(
-            lease, entry, patient_id=note.patient_id, fingerprint=fingerprint, now=self.clock.now()
-        )  # commit 1
+        attempt = self.ledger.attempts.claim(lease, entry, claim, now=self.clock.now())  # commit 1
         if attempt is None:
-            return Delivery.PAUSED if self.ledger.clinicians.is_paused(lease.clinician_id) else Delivery.ASIDE
+            return self._not_claimed(lease)
         try:
-            outcome = self.cliniko.create_treatment_note(note)
+            outcome = self.cliniko.create_treatment_note(note, self.leases.guard(lease, self.clock))
         except Exception:
             log.exception("attempt.failed", entry=entry.entry_id, attempt=attempt.number)
             outcome = InDoubt("unexpected")
@@ -207,11 +243,13 @@ class Pipeline:
     def _settle(
         self, lease: Lease, entry: Entry, attempt: Attempt, outcome: PostOutcome, prepared: Prepared, meant: str
     ) -> Delivery:
-        whole = not isinstance(outcome, Accepted) or self._arrived_whole(entry, outcome.note, meant)
+        stored = self._read_back(entry, outcome.note) if isinstance(outcome, Accepted) else None
+        whole = stored is None or stored.content is None or canonical_text(stored.content) == meant
         settlement = lifecycle.after_post(outcome, arrived_whole=whole)
         now = self.clock.now()
         due_at = self.settings.looks.next_look(ended_at=now, looks=0) if settlement.to is Status.IN_DOUBT else now
-        self.ledger.attempts.settle(lease, attempt, settlement, now=now, due_at=due_at)
+        as_left = stored.updated_at if stored is not None and whole else None
+        self.ledger.attempts.settle(lease, attempt, settlement, now=now, due_at=due_at, note_updated_at=as_left)
         self._tally.posted += settlement.to is Status.POSTED
         self._tally.review += settlement.to is Status.REVIEW
         log.info(
@@ -238,20 +276,61 @@ class Pipeline:
                 return Delivery.RATE_LIMITED
             case NotSent("stopping"):
                 raise Stopping
+            case NotSent("lease_lost"):
+                raise LeaseLost
             case NotSent():
                 raise Unavailable("cliniko", "create_note", hint="Cliniko cannot be reached: it is tried again.")
         return Delivery.DONE
 
-    def _arrived_whole(self, entry: Entry, stored: StoredNote, meant: str) -> bool:
-        """Whether Cliniko holds what was meant: by the answer's echo, else by reading the note back."""
-        found: StoredNote | None = stored
-        if stored.content is None:
-            try:
-                found = self.cliniko.find_note(stored.note_id)
-            except (RemoteError, Stopping) as error:
-                log.warning("note.unverified", entry=entry.entry_id, note_id=stored.note_id, error=type(error).__name__)
-                return True  # it is there for sure; only its text could not be compared
-        return found is not None and canonical_text(found.content) == meant
+    def _read_back(self, entry: Entry, stored: StoredNote) -> StoredNote:
+        """The note as Cliniko holds it: the answer's echo, else read back. Without content if that cannot be had."""
+        if stored.content is not None:
+            return stored
+        try:
+            return self.cliniko.find_note(stored.note_id) or replace(stored, content={})  # gone: surely not whole
+        except (RemoteError, Stopping) as error:
+            log.warning("note.unverified", entry=entry.entry_id, note_id=stored.note_id, error=type(error).__name__)
+            return stored  # it is there for sure; only its text could not be compared
+
+    # ------------------------------------------------------------ before the request
+
+    def _adopt(self, lease: Lease, entry: Entry, found: list[StoredNote]) -> Delivery:
+        """The document is in Cliniko already: a worker filed it whose ledger is not this one, or is lost."""
+        taken = self.ledger.attempts.notes_of_others([note.note_id for note in found], entry)
+        ours = [note for note in found if note.note_id not in taken]
+        live = [note for note in ours if not note.archived]
+        if len(live) > 1 or len(ours) != len(found):
+            self.hold(lease, entry, Reason.TWO_NOTES)
+            return Delivery.DONE
+        note = (live or ours)[0]
+        self.ledger.entries.adopt(lease, entry, note, now=self.clock.now())
+        self._tally.posted += 1
+        log.info("note.adopted", entry=entry.entry_id, note_id=note.note_id, reference=entry.reference)
+        return Delivery.DONE
+
+    def _evidence(self, entry: Entry, prepared: Prepared) -> dict[str, object]:
+        """Why this note goes to this patient, for the trail: ids, names of fields, hashes, versions; no values."""
+        chosen = [one for one in prepared.candidates if one.patient_id == prepared.note.patient_id]
+        agrees = {word for one in chosen for word in one.agrees}
+        against = {word for one in chosen for word in one.against}
+        return {
+            "rule": prepared.rule,
+            "version": __version__,
+            "settings": self.settings.fingerprint,
+            "agrees": sorted(agrees),
+            "missing": sorted({"birth_date", "email", "linked_id"} - agrees - against),
+            "against": sorted(against),
+            "candidates": [one.patient_id for one in prepared.candidates],
+            "booking_id": prepared.note.booking_id,
+            "document": entry.text_hash.hex(),
+            "pinned": entry.pinned,
+        }
+
+    def _not_claimed(self, lease: Lease) -> Delivery:
+        """Posting is paused, by a person or by itself; or a person was faster with the entry."""
+        if reason := self.ledger.clinicians.paused_itself(lease.clinician_id):
+            self._trouble = self._trouble or Trouble(reason.value, PAUSED_ITSELF[reason])
+        return Delivery.PAUSED if self.ledger.clinicians.is_paused(lease.clinician_id) else Delivery.ASIDE
 
     # ------------------------------------------------------------ entries
 

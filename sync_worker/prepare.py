@@ -39,6 +39,8 @@ class Prepared:
     reference: str
     rule: int | None
     """Which rule matched the patient; None where a person did."""
+    candidates: Sequence[Candidate] = ()
+    """Every chart that was looked at, and what spoke for it and against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +125,14 @@ class Preparer:
         if bound_patient_id not in (None, match.patient_id):
             return NeedsReview(Reason.PATIENT_CHANGED, match.candidates)
         try:
-            return self._note(session, document, route, match)
+            note, reference = self._note(session, document, route, match.patient_id)
         except ConversionError:
             return NeedsReview(Reason.NOT_CARRIED, match.candidates)
+        return Prepared(note, reference, match.rule or None, match.candidates)
+
+    def render(self, session: Session, document: Document, *, patient_id: str) -> Note:
+        """The note that a document is now, for a patient who is settled. Raises `ConversionError`."""
+        return self._note(session, document, self.route_for(document), patient_id)[0]
 
     def route_for(self, document: Document) -> Route:
         """The first route that fits a document."""
@@ -192,13 +199,13 @@ class Preparer:
 
     # ------------------------------------------------------------ the note
 
-    def _note(self, session: Session, document: Document, route: Route, match: Matched) -> Prepared:
+    def _note(self, session: Session, document: Document, route: Route, patient_id: str) -> tuple[Note, str]:
         reference = reference_of(
             region=self._settings.region, session_id=session.session_id, document_id=document.document_id
         )
         session_at = session.created_at.astimezone(self._zone())
         note = Note(
-            patient_id=match.patient_id,
+            patient_id=patient_id,
             title=note_title(
                 template=route.title,
                 document_name=document.name,
@@ -214,7 +221,7 @@ class Preparer:
             draft=self._settings.draft,
             template_id=self._template_id(route),
         )
-        return Prepared(note, reference, match.rule or None)
+        return note, reference
 
     def _template_id(self, route: Route) -> str | None:
         if route.cliniko_template is None:

@@ -10,7 +10,8 @@ from datetime import datetime
 from sync_worker.clock import Clock
 from sync_worker.convert import has_words
 from sync_worker.heidi import HeidiClient
-from sync_worker.model import Document, Session
+from sync_worker.ledger import Ledger
+from sync_worker.model import Document, Hint, HintSeen, Session
 
 FRESH_SECONDS = 60.0
 MOST_SESSIONS = 256
@@ -68,3 +69,10 @@ class SessionReader:
         # no list of documents: is there no document, or no session?
         session = self._heidi.find_session(session_id)
         return _Reading(at, fresh_until, None if session is None else [], session)
+
+
+def hint_seen(ledger: Ledger, hint: Hint) -> HintSeen:
+    """Whom a session is about, in a form that the ledger may keep: it stays the same while the same person is named."""
+    born = hint.birth_date.isoformat() if hint.birth_date else ""
+    named = f"{' '.join(hint.name.casefold().split())}\n{born}"
+    return HintSeen(ledger.keyed_hash(named), hint.linked_patient_id)

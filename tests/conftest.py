@@ -175,6 +175,7 @@ class Clinic:
             "DATABASE_URL": self.ledger_url,
             "SYNC_START_AT": "2026-11-01",
             "SYNC_SETTLE_SECONDS": "0",
+            "SYNC_BRAKE_POSTS_PER_HOUR": "0",
             "CLINIKO_RATE_PER_MINUTE": "1000",
             "CLINIKO_TIMEOUT_SECONDS": "1",
             "HEIDI_TIMEOUT_SECONDS": "1",

@@ -17,16 +17,28 @@ from sqlalchemy import Connection, Engine, event
 from sync_worker import lifecycle
 from sync_worker.errors import SyncWorkerError
 from sync_worker.ledger import Ledger, migrate
+from sync_worker.ledger.attempts import Claim
 from sync_worker.ledger.moves import move
 from sync_worker.ledger.sessions import IntakeRules
 from sync_worker.ledger.storage import open_engine, reading, sqlite_path, writing
 from sync_worker.ledger.tables import AttemptRow, Base, EntryRow
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import Settlement
-from sync_worker.model import Attempt, DocumentSeen, Entry, Lease, Reason, SessionSeen, Status, Tally
+from sync_worker.model import (
+    Attempt,
+    DocumentSeen,
+    Entry,
+    HintSeen,
+    Lease,
+    Reason,
+    Revisions,
+    SessionSeen,
+    Status,
+    Tally,
+)
 from tests.conftest import MORNING, TestClock
 
-RULES = IntakeRules(start_at=MORNING - timedelta(days=30), ask_revisions=True)
+RULES = IntakeRules(start_at=MORNING - timedelta(days=30), revisions=Revisions.REVIEW)
 SESSION = "11111111222222223333333344444444555555"
 """Thirty-eight digits: more than any number type of a database holds."""
 PATIENT, NOTE = "1000000000000000001", "2000000000000000001"
@@ -82,10 +94,9 @@ class Bench:
             session_id, created_at, updated_at, self.clock.now(), None if documents is None else tuple(seen), gone
         )
 
-    def claim(self, entry: Entry, lease: Lease | None = None) -> Attempt | None:
-        return self.ledger.attempts.claim(
-            lease or self.lease, entry, patient_id=PATIENT, fingerprint=bytes(32), now=self.clock.now()
-        )
+    def claim(self, entry: Entry, lease: Lease | None = None, *, brake: int = 0) -> Attempt | None:
+        claim = Claim(patient_id=PATIENT, fingerprint=bytes(32), hint=HintSeen(bytes(32), None), brake=brake)
+        return self.ledger.attempts.claim(lease or self.lease, entry, claim, now=self.clock.now())
 
     def settle(self, attempt: Attempt, settlement: Settlement, lease: Lease | None = None) -> None:
         now = self.clock.now()
@@ -149,7 +160,7 @@ class Bench:
         return entry
 
     def moves(self, entry: Entry) -> list[tuple[str | None, str, str | None, str]]:
-        """The entry's history: from, to, reason, actor."""
+        """The entry's moves: from, to, reason, actor."""
         life = Views(self.ledger.engine).entry_life(entry.entry_id)
         assert life is not None
         return [(one["from_status"], one["to_status"], one["reason"], one["actor"]) for one in life.history]
@@ -167,7 +178,7 @@ class Bench:
 
     def everything(self) -> dict[str, list[Any]]:
         """Every row of the tables that a move may touch, to see that nothing changed."""
-        tables = ("installation", "clinicians", "sessions", "entries", "attempts", "history")
+        tables = ("installation", "clinicians", "sessions", "entries", "attempts", "trail", "backfills")
         with reading(self.ledger.engine) as db:
             return {name: sorted(map(repr, db.execute(sa.text(f"SELECT * FROM {name}")))) for name in tables}  # noqa: S608
 

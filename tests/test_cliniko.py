@@ -95,6 +95,10 @@ def practice(clock: TestClock, connect: Connect) -> Iterator[Practice]:
         yield Practice(cliniko, url, user_id, connect(url, cliniko.key_of(user_id)))
 
 
+def nobody_minds() -> None:
+    """The guard of a request that may always leave."""
+
+
 def a_list(name: str, *rows: Any, following: Any = None) -> Reply:
     """One page of a list as Cliniko sends it."""
     links = {"self": "http://127.0.0.1/"} | ({} if following is None else {"next": following})
@@ -283,7 +287,7 @@ def test_charts_that_were_merged_into_each_other_do_not_go_round_for_ever(practi
 
 def a_posted_note(practice: Practice, **fields: Any) -> str:
     patient_id = practice.cliniko.add_patient(first_name="Mary", last_name="Jones")
-    outcome = practice.client.create_treatment_note(replace(NOTE, patient_id=patient_id, **fields))
+    outcome = practice.client.create_treatment_note(replace(NOTE, patient_id=patient_id, **fields), nobody_minds)
     assert isinstance(outcome, Accepted)
     return outcome.note.note_id
 
@@ -495,7 +499,7 @@ def test_a_user_who_asked_too_often_waits_for_the_reset_and_then_reads_on(practi
 
 def test_a_note_arrives_as_it_was_meant_and_its_id_comes_back(practice: Practice) -> None:
     patient_id = practice.cliniko.add_patient(first_name="Mary", last_name="Jones")
-    outcome = practice.client.create_treatment_note(replace(NOTE, patient_id=patient_id))
+    outcome = practice.client.create_treatment_note(replace(NOTE, patient_id=patient_id), nobody_minds)
     [stored] = practice.cliniko.notes.values()
     assert isinstance(outcome, Accepted)
     assert (outcome.note.note_id, outcome.note.patient_id, outcome.note.draft) == (stored.note_id, patient_id, True)
@@ -512,7 +516,7 @@ def test_a_note_arrives_as_it_was_meant_and_its_id_comes_back(practice: Practice
 def test_booking_and_template_are_sent_when_they_are_known_and_draft_always(connect: Connect) -> None:
     with Service(json_reply(201, {"id": "1"})) as service:
         note = replace(NOTE, draft=False, booking_id="5", template_id="6")
-        connect(service.url).create_treatment_note(note)
+        connect(service.url).create_treatment_note(note, nobody_minds)
     sent = service.requests[0].json
     assert (sent["draft"], sent["booking_id"], sent["treatment_note_template_id"]) == (False, "5", "6")
     assert "practitioner_id" not in sent
@@ -521,7 +525,7 @@ def test_booking_and_template_are_sent_when_they_are_known_and_draft_always(conn
 @pytest.mark.parametrize("lists", [False, True])
 def test_a_refusal_names_the_fields_and_not_what_was_said_of_them(practice: Practice, lists: bool) -> None:
     practice.cliniko.error_lists = lists
-    outcome = practice.client.create_treatment_note(replace(NOTE, title=" ", patient_id="1"))
+    outcome = practice.client.create_treatment_note(replace(NOTE, title=" ", patient_id="1"), nobody_minds)
     assert outcome == Refused(422, ("patient", "title"))
     assert practice.cliniko.notes == {}
 
@@ -541,7 +545,7 @@ def test_only_what_can_be_the_name_of_a_field_is_taken_from_a_refusal(
     connect: Connect, errors: Any, fields: tuple[str, ...]
 ) -> None:
     with Service(json_reply(422, {"message": WORDS, "errors": errors})) as service:
-        assert connect(service.url).create_treatment_note(NOTE) == Refused(422, fields)
+        assert connect(service.url).create_treatment_note(NOTE, nobody_minds) == Refused(422, fields)
 
 
 # ---------------------------------------------------------------- every way a request can end
@@ -742,7 +746,7 @@ def test_every_way_a_request_can_end_has_one_meaning_and_nothing_is_sent_twice(
         far = raise_it((stack, monkeypatch))
         client = connect(far.url, **far.how)
         far.tamper(client)
-        outcome = client.create_treatment_note(far.note)
+        outcome = client.create_treatment_note(far.note, nobody_minds)
         assert outcome == meaning
         assert far.arrived(arrived) == arrived
     said = repr(outcome)
@@ -752,7 +756,7 @@ def test_every_way_a_request_can_end_has_one_meaning_and_nothing_is_sent_twice(
 def test_a_429_on_the_note_stops_that_users_reads_until_the_reset(practice: Practice, clock: TestClock) -> None:
     practice.cliniko.rate_limit_reset_seconds = 45
     practice.cliniko.fail_post("429")
-    assert practice.client.create_treatment_note(NOTE) == NotSent("rate_limited", retry_after=46.0)
+    assert practice.client.create_treatment_note(NOTE, nobody_minds) == NotSent("rate_limited", retry_after=46.0)
     assert clock.now() == MORNING
     practice.client.find_patients_born(BIRTHDAY)
     assert clock.now() == MORNING + timedelta(seconds=46)
@@ -761,7 +765,7 @@ def test_a_429_on_the_note_stops_that_users_reads_until_the_reset(practice: Prac
 def test_a_note_that_was_stored_although_the_answer_was_lost_is_there_to_be_found(practice: Practice) -> None:
     patient_id = practice.cliniko.add_patient(first_name="Mary", last_name="Jones")
     practice.cliniko.fail_post("commit_then_drop")
-    outcome = practice.client.create_treatment_note(replace(NOTE, patient_id=patient_id))
+    outcome = practice.client.create_treatment_note(replace(NOTE, patient_id=patient_id), nobody_minds)
     assert outcome == InDoubt("unavailable")
     mine = practice.cliniko.practitioner_of(practice.user_id)
     assert [note.title for note in practice.client.notes_of(mine, MORNING)] == [NOTE.title]

@@ -14,7 +14,7 @@ from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import Settlement
 from sync_worker.model import Entry, Reason, Status
-from tests.conftest import TestClock
+from tests.conftest import MORNING, TestClock
 from tests.ledger_steps import DATABASES, PATIENT, Bench, an_engine, cutting_in, emptied_bench, note_of
 
 OTHER_PATIENT, OTHER_NOTE = "1000000000000000002", "2000000000000000002"
@@ -239,10 +239,10 @@ def test_a_pause_of_everybody_and_one_of_a_clinician_are_two_things(bench: Bench
     decisions.pause(None, bench.clock.now())
     assert (clinicians.is_paused(other), views.paused_at()) == (True, bench.clock.now())
     assert decisions.is_everybody_paused()
-    decisions.resume([one])
+    decisions.resume([one], MORNING)
     assert clinicians.is_paused(one)  # everybody still is
     decisions.pause([one], bench.clock.now())
-    decisions.resume(None)
+    decisions.resume(None, MORNING)
     assert not clinicians.is_paused(one)
     assert not clinicians.is_paused(other)
     assert not decisions.is_everybody_paused()

@@ -23,7 +23,7 @@ from sync_worker.ledger.storage import open_engine, writing
 from sync_worker.ledger.tables import AttemptRow, Base, ClinicianRow, EntryRow
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import LookTimes, Settlement
-from sync_worker.model import Candidate, Entry, KnownSession, Lease, Practitioner, Reason, Status
+from sync_worker.model import Candidate, Entry, KnownSession, Lease, Practitioner, Reason, Revisions, Status
 from tests.conftest import MORNING, TestClock
 from tests.ledger_steps import (
     DATABASES,
@@ -204,7 +204,7 @@ def test_an_edit_after_filing_is_asked_about_once_where_the_practice_wants_it(
     bench: Bench, ask: bool, status: Status, reason: Reason | None
 ) -> None:
     entry = bench.a_posted()
-    rules = IntakeRules(start_at=RULES.start_at, ask_revisions=ask)
+    rules = IntakeRules(start_at=RULES.start_at, revisions=Revisions.REVIEW if ask else Revisions.IGNORE)
     for _ in range(2):
         bench.read({"doc-1": "Rest, and ice."}, entry.session_id, rules=rules)
     assert (bench.only().status, bench.only().reason, bench.only().note_id) == (status, reason, NOTE)
@@ -396,7 +396,7 @@ def test_a_pause_forbids_the_claim_until_it_ends(bench: Bench, colleague: Bench,
     assert bench.claim(entry) is None
     assert bench.only().status is Status.PENDING
     assert (colleague.claim(other) is None) is everybody
-    decisions.resume(None if everybody else [bench.lease.clinician_id])
+    decisions.resume(None if everybody else [bench.lease.clinician_id], bench.clock.now())
     assert bench.claim(entry) is not None
 
 
@@ -467,9 +467,7 @@ def test_what_a_dead_worker_left_open_is_in_doubt_until_the_first_look(bench: Be
 def look(bench: Bench, settlement: Settlement | None, lease: Lease | None = None) -> None:
     attempt, _ = bench.ledger.attempts.doubtful(bench.only())
     now = bench.clock.now()
-    bench.ledger.attempts.record_look(
-        lease or bench.lease, bench.only(), attempt, settlement, now=now, due_at=now + LOOKS.second
-    )
+    bench.ledger.attempts.record_look(lease or bench.lease, attempt, settlement, now=now, due_at=now + LOOKS.second)
 
 
 def test_a_look_that_finds_nothing_is_counted_and_the_next_one_is_set(bench: Bench) -> None:
@@ -513,7 +511,7 @@ def test_a_look_is_void_once_a_person_has_ended_the_doubt(bench: Bench, settleme
     def find_it() -> None:
         Decisions(bench.ledger.engine, "person test").resolve_there(entry.entry_id, NOTE, bench.clock.now())
 
-    first = "SELECT leases" if _is_postgres(bench) else "BEGIN IMMEDIATE"
+    first = "SELECT clinicians.trail" if _is_postgres(bench) else "BEGIN IMMEDIATE"
     with cutting_in(bench.ledger.engine, first, find_it), pytest.raises(EntryMoved):
         look(bench, settlement)
     assert (bench.only().status, bench.only().note_id) == (Status.POSTED, NOTE)
@@ -555,7 +553,7 @@ def test_the_ledger_refuses_every_move_that_the_table_does_not_name(bench: Bench
 def test_a_move_whose_history_cannot_be_written_does_not_happen(bench: Bench) -> None:
     entry = bench.a_pending()
     with writing(bench.ledger.engine) as db:
-        db.exec_driver_sql("ALTER TABLE history RENAME TO history_elsewhere")
+        db.exec_driver_sql("ALTER TABLE trail RENAME TO trail_elsewhere")
     with pytest.raises(LedgerUnavailable):
         bench.claim(entry)
     assert bench.only() == entry
@@ -609,9 +607,7 @@ def test_a_worker_that_was_taken_over_ends_neither_its_attempt_nor_a_doubt(bench
     with pytest.raises(LeaseLost):
         bench.settle(attempt, SETTLEMENTS["accepted"])
     with pytest.raises(LeaseLost):
-        bench.ledger.attempts.record_look(
-            bench.lease, bench.only("doc-2"), doubt, Settlement(Status.PENDING), now=MORNING, due_at=MORNING
-        )
+        bench.ledger.attempts.record_look(bench.lease, doubt, Settlement(Status.PENDING), now=MORNING, due_at=MORNING)
     with pytest.raises(LeaseLost):
         bench.ledger.attempts.doubt_abandoned(bench.lease, now=MORNING, looks=LOOKS)
     assert bench.everything() == before
@@ -688,8 +684,13 @@ BROKEN = {
         "INSERT INTO attempts (entry_id, number, epoch, patient_id, fingerprint, started_at, ended_at, looks)"
         " SELECT entry_id, number, epoch, 'canary-1', fingerprint, started_at, started_at, looks FROM attempts"
     ),
-    "history of no entry": (
-        "INSERT INTO history (entry_id, at, to_status, actor) SELECT 404, found_at, 'posted', 'canary-1' FROM entries"
+    "a step about no entry": (
+        "INSERT INTO trail (clinician_id, number, at, entry_id, event, actor, hash)"
+        " SELECT clinician_id, 99, found_at, 404, 'moved', 'canary-1', text_hash FROM entries"
+    ),
+    "one step's number twice": (
+        "INSERT INTO trail (clinician_id, number, at, event, actor, hash)"
+        " SELECT clinician_id, 1, found_at, 'moved', 'canary-1', text_hash FROM entries"
     ),
     "one clinician twice": (
         "INSERT INTO clinicians (region, heidi_user_id) SELECT region, heidi_user_id FROM clinicians"

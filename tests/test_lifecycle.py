@@ -32,7 +32,7 @@ from tests.conftest import MORNING
 NOTE = StoredNote("2001", "Letter", None, "1001", draft=True)
 
 FOLLOWS = {
-    Status.PENDING: "posting review skipped",
+    Status.PENDING: "posting posted review skipped",
     Status.POSTING: "posted pending in_doubt review",
     Status.IN_DOUBT: "posted pending review",
     Status.REVIEW: "pending in_doubt posted skipped review withdrawn",

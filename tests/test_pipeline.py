@@ -213,7 +213,7 @@ def test_a_paused_clinician_posts_nothing_until_resumed(clinic: Clinic) -> None:
     clinic.restart()
     assert clinic.tick().tally.pending == 1
     assert clinic.posts() == 0
-    decisions.resume(None)
+    decisions.resume(None, clinic.clock.now())
     assert clinic.tick().tally.posted == 1
 
 

@@ -104,6 +104,7 @@ def write_settings(sandbox: Sandbox, populated: PopulatedPractice, folder: Path)
         "DATABASE_URL": f"sqlite:///{folder / 'ledger.db'}",
         "SYNC_START_AT": (datetime.now(UTC) - timedelta(days=10)).date().isoformat(),
         "SYNC_SETTLE_SECONDS": "0",
+        "SYNC_BRAKE_POSTS_PER_HOUR": "0",
         "SYNC_DOUBT_FIRST_LOOK_SECONDS": "1",
         "SYNC_DOUBT_SECOND_LOOK_SECONDS": "2",
         "CLINIKO_TIMEOUT_SECONDS": "2",

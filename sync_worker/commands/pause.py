@@ -23,7 +23,7 @@ def resume(clinician: str | None) -> int:
     decisions, ids, who = _prepare(clinician)
     if ids is not None and decisions.is_everybody_paused():
         raise NotPossible("Posting is paused for everybody: `sync-worker resume`, without a name, ends that.")
-    decisions.resume(ids)
+    decisions.resume(ids, SystemClock().now())
     say(f"Posting is on again for {who}.")
     return DONE
 

@@ -14,14 +14,16 @@ from sync_worker.convert.note import (
     render_note_content,
     source_line,
 )
-from sync_worker.convert.words import canonical_text
+from sync_worker.convert.words import body_text, canonical_text, says_the_same
 
 __all__ = [
+    "body_text",
     "canonical_text",
     "document_text",
     "has_words",
     "note_title",
     "reference_of",
     "render_note_content",
+    "says_the_same",
     "source_line",
 ]

@@ -17,7 +17,7 @@ from sync_worker.convert.cliniko_html import Html, answer_html
 from sync_worker.convert.html_source import HtmlSource
 from sync_worker.convert.markdown_source import source_words, structure_of
 from sync_worker.convert.structure import Block, Heading, Paragraph, Span, blocks_text, lines_text
-from sync_worker.convert.words import BLOCK_TAGS, carries, html_words, readable
+from sync_worker.convert.words import BLOCK_TAGS, SOURCE, carries, html_words, readable
 from sync_worker.errors import ConversionError
 from sync_worker.model import Document, NoteContent, Question, Section
 
@@ -130,7 +130,7 @@ def render_note_content(
     name = _one_line(document.name) or _UNNAMED
     parts = _parts(blocks, name) if layout == "sections" else [(name, blocks)]
     questions = [_question(title, inner, Html(html)) for title, inner in parts]
-    content = NoteContent((Section((*questions, Question("Source", "text", _one_line(source)))),))
+    content = NoteContent((Section((*questions, Question(SOURCE, "text", _one_line(source)))),))
     # canonical_text reads entities in names too, as Cliniko may write some; these names hold none.
     said = " ".join(part for question in questions for part in (question.name, html_words(question.answer or "")))
     if not carries(said, words.split()):

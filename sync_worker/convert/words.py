@@ -62,6 +62,9 @@ BLOCK_TAGS = frozenset(
 )
 """Tags that end a line: the words on either side of one are two words. `br` does too, but holds nothing."""
 
+SURE_LETTERS = 40
+"""A text of fewer letters may stand in another note by chance."""
+
 _SPACES = re.compile(r"[\s\u180e\u200b-\u200d\u2060\ufeff]+")
 # U+FDD0..U+FDEF are set aside by Unicode for a program's own use; html_source.py marks bold and line ends with them.
 _UNREADABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufdd0-\ufdef\ufffe\uffff]")
@@ -91,17 +94,50 @@ def canonical_text(content: Mapping[str, Any] | NoteContent | None) -> str:
     normalises entities and drops attributes, line ends and tags that it does not permit (its "Treatment notes" page).
     None has no words.
     """
+    return fold(" ".join(part for name, answers in _questions(content) for part in (name, *answers)))
+
+
+SOURCE = "Source"
+"""The question that tells where a note comes from: ours, not the document's."""
+
+
+def body_text(content: Mapping[str, Any] | NoteContent | None) -> str:
+    """The words of a note's content, as `canonical_text` gives them, without those that tell its source."""
+    return fold(" ".join(part for name, answers in _questions(content) if name != SOURCE for part in (name, *answers)))
+
+
+def says_the_same(stored: Mapping[str, Any] | None, meant: NoteContent) -> bool:
+    """Whether a note that somebody pasted says what another one would: its answers in order, letter for letter.
+
+    Letters and digits count, nothing else. A text too short to be sure of has to be the whole of the other note.
+    """
+    answers = [_letters(" ".join(said)) for name, said in _questions(meant) if name != SOURCE]
+    there = _letters(" ".join(part for _, said in _questions(stored) for part in said))
+    if sum(map(len, answers)) < SURE_LETTERS:
+        return bool(there) and there == "".join(answers)
+    position = 0
+    for answer in answers:
+        found = there.find(answer, position)
+        if found < 0:
+            return False
+        position = found + len(answer)
+    return True
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in unicodedata.normalize("NFKC", text).casefold() if character.isalnum())
+
+
+def _questions(content: Mapping[str, Any] | NoteContent | None) -> list[tuple[str, list[str]]]:
+    """Each question's name, and what was answered."""
     if content is None:
-        return ""
+        return []
     stored = content.as_json() if isinstance(content, NoteContent) else content
-    return fold(
-        " ".join(
-            part
-            for section in _dicts(stored.get("sections"))
-            for question in _dicts(section.get("questions"))
-            for part in (unescape(str(question.get("name") or "")), *_answers(question))
-        )
-    )
+    return [
+        (unescape(str(question.get("name") or "")), _answers(question))
+        for section in _dicts(stored.get("sections"))
+        for question in _dicts(section.get("questions"))
+    ]
 
 
 def _dicts(value: object) -> list[Mapping[str, Any]]:

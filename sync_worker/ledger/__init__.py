@@ -13,6 +13,7 @@ from functools import cached_property
 
 from sqlalchemy import Engine, select
 
+from sync_worker.ledger.amendments import Amendments
 from sync_worker.ledger.attempts import Attempts
 from sync_worker.ledger.clinicians import Clinicians
 from sync_worker.ledger.entries import Entries
@@ -20,6 +21,7 @@ from sync_worker.ledger.moves import insert_once
 from sync_worker.ledger.sessions import Sessions
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import Installation
+from sync_worker.ledger.trail import Trail
 
 
 class Ledger:
@@ -32,6 +34,8 @@ class Ledger:
         self.sessions = Sessions(engine, region)
         self.entries = Entries(engine, region)
         self.attempts = Attempts(engine)
+        self.amendments = Amendments(engine)
+        self.trail = Trail(engine)
 
     def prepare_installation(self, now: datetime) -> None:
         """Make the installation's one row, with its random hash key, where there is none yet."""

@@ -1,17 +1,35 @@
-"""The attempts: the two commits around the one unsafe request, and the looks that end a doubt."""
+"""The attempts: the two commits around each unsafe request, and the looks that end a doubt."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, func, insert, or_, select, update
 
+from sync_worker import lifecycle
 from sync_worker.errors import EntryMoved, LeaseLost
-from sync_worker.ledger.moves import WORKER, apply_settlement, is_paused, move, require_lease
+from sync_worker.ledger.moves import WORKER, apply_settlement, is_paused, later, move, pause_itself, require_lease
 from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import AttemptRow, EntryRow
+from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow
+from sync_worker.ledger.trail import Event, append
 from sync_worker.lifecycle import LookTimes, Settlement
-from sync_worker.model import Attempt, Entry, Lease, Status
+from sync_worker.model import Attempt, AttemptKind, Entry, HintSeen, Lease, PauseReason, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a request is about to say, as far as the ledger may know: ids, keyed hashes, names of fields."""
+
+    patient_id: str
+    fingerprint: bytes
+    """Keyed hash of the text that is meant."""
+    hint: HintSeen
+    """Whom Heidi names as the patient."""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    """For the trail: rule, version, which fields agree, settings, and whatever else tells why."""
+    brake: int = 0
+    """The most requests within an hour before posting pauses itself; 0 = no brake."""
 
 
 class Attempts:
@@ -20,41 +38,59 @@ class Attempts:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def claim(
-        self, lease: Lease, entry: Entry, *, patient_id: str, fingerprint: bytes, now: datetime
-    ) -> Attempt | None:
-        """Commit 1: start an attempt. None if posting is paused or the entry is not pending any more.
+    def claim(self, lease: Lease, entry: Entry, claim: Claim, *, now: datetime) -> Attempt | None:
+        """Commit 1: start an attempt. None if posting is paused, or stops itself now, or the entry is not pending.
 
-        Everything that forbids a request is asked in this one transaction: the pause, the status, the lease's epoch,
-        that the entry is this clinician's, and that it has no note yet.
+        Everything that forbids a request is asked in this one transaction: the pause, the brake, the status, the
+        lease's epoch, that the entry is this clinician's, and that it has no note yet.
         """
         with writing(self.engine) as db:
             require_lease(db, lease)
-            if is_paused(db, lease.clinician_id):
+            if is_paused(db, lease.clinician_id) or self._brakes(db, lease, entry, claim.brake, now):
                 return None
             where = (EntryRow.note_id.is_(None), EntryRow.clinician_id == lease.clinician_id)
-            values: dict[str, Any] = {"patient_id": patient_id, "evidence": None}
-            if not move(db, entry.entry_id, Status.PENDING, Status.POSTING, *where, at=now, actor=WORKER, **values):
+            values: dict[str, Any] = {
+                "patient_id": claim.patient_id,
+                "hint_hash": claim.hint.hint_hash,
+                "hint_link": claim.hint.link,
+                "evidence": None,
+            }
+            number = next_number(db, entry)
+            details = {"attempt": number, "patient_id": claim.patient_id, **claim.evidence}
+            told: dict[str, Any] = {"at": now, "actor": WORKER, "event": Event.CLAIMED, "details": details}
+            if not move(db, entry.entry_id, Status.PENDING, Status.POSTING, *where, **told, **values):
                 return None
-            query = select(func.max(AttemptRow.number)).where(AttemptRow.entry_id == entry.entry_id)
-            number = (db.execute(query).scalar() or 0) + 1
-            attempt_id = db.execute(
-                insert(AttemptRow)
-                .values(
-                    entry_id=entry.entry_id,
-                    number=number,
-                    epoch=lease.epoch,
-                    patient_id=patient_id,
-                    fingerprint=fingerprint,
-                    started_at=now,
-                    looks=0,
-                )
-                .returning(AttemptRow.id)
-            ).scalar_one()
-        return Attempt(attempt_id, entry.entry_id, number, patient_id, fingerprint, now)
+            return start(db, lease, entry, AttemptKind.CREATE, number, claim.patient_id, claim.fingerprint, now)
+
+    @staticmethod
+    def _brakes(db: Connection, lease: Lease, entry: Entry, brake: int, now: datetime) -> bool:
+        """Whether this request would be one too many within the hour: then posting pauses itself for a person."""
+        if not brake or entry.backfilled:
+            return False
+        resumed_at = db.execute(select(ClinicianRow.resumed_at).where(ClinicianRow.id == lease.clinician_id)).scalar()
+        since = later(resumed_at, now - lifecycle.BRAKE_WINDOW)
+        query = select(func.count(AttemptRow.id)).join(EntryRow, EntryRow.id == AttemptRow.entry_id)
+        query = query.where(
+            EntryRow.clinician_id == lease.clinician_id,
+            ~EntryRow.backfilled,
+            AttemptRow.kind == AttemptKind.CREATE,
+            AttemptRow.started_at > since,
+            or_(AttemptRow.outcome.is_(None), AttemptRow.outcome != "not_sent"),
+        )
+        if db.execute(query).scalar_one() < brake:
+            return False
+        pause_itself(db, lease.clinician_id, PauseReason.BRAKE, now, {"posts_per_hour": brake})
+        return True
 
     def settle(
-        self, lease: Lease, attempt: Attempt, settlement: Settlement, *, now: datetime, due_at: datetime
+        self,
+        lease: Lease,
+        attempt: Attempt,
+        settlement: Settlement,
+        *,
+        now: datetime,
+        due_at: datetime,
+        note_updated_at: datetime | None = None,
     ) -> None:
         """Commit 2: record how an attempt ended. `due_at` is when the entry wants attention next.
 
@@ -62,16 +98,10 @@ class Attempts:
         """
         with writing(self.engine) as db:
             require_lease(db, lease)
-            ended = db.execute(
-                update(AttemptRow)
-                .where(AttemptRow.id == attempt.attempt_id, AttemptRow.ended_at.is_(None))
-                .values(
-                    ended_at=now, outcome=settlement.outcome, code=settlement.code or None, note_id=settlement.note_id
-                )
+            end(db, attempt, settlement.outcome, settlement.code, settlement.note_id, now)
+            apply_settlement(
+                db, attempt, Status.POSTING, settlement, now=now, due_at=due_at, note_updated_at=note_updated_at
             )
-            if ended.rowcount != 1:
-                raise LeaseLost
-            apply_settlement(db, attempt.entry_id, Status.POSTING, settlement, now=now, due_at=due_at)
 
     def doubt_abandoned(self, lease: Lease, *, now: datetime, looks: LookTimes) -> int:
         """Put what a dead worker left in `posting` in doubt, and say how many there were.
@@ -83,6 +113,7 @@ class Attempts:
             query = query.where(
                 EntryRow.clinician_id == lease.clinician_id,
                 EntryRow.status == Status.POSTING,
+                AttemptRow.kind == AttemptKind.CREATE,
                 AttemptRow.ended_at.is_(None),
             )
             abandoned = [attempt_of(row) for row in db.execute(query.with_only_columns(*AttemptRow.__table__.columns))]
@@ -94,7 +125,11 @@ class Attempts:
 
     def doubtful(self, entry: Entry) -> tuple[Attempt, int]:
         """The attempt that put an entry in doubt, and how many of its attempts ended in doubt."""
-        where = (AttemptRow.entry_id == entry.entry_id, AttemptRow.outcome == "in_doubt")
+        where = (
+            AttemptRow.entry_id == entry.entry_id,
+            AttemptRow.outcome == "in_doubt",
+            AttemptRow.kind == AttemptKind.CREATE,
+        )
         query = select(*AttemptRow.__table__.columns).where(*where).order_by(AttemptRow.number)
         with reading(self.engine) as db:
             rows = db.execute(query).all()
@@ -103,12 +138,12 @@ class Attempts:
     def record_look(
         self,
         lease: Lease,
-        entry: Entry,
         attempt: Attempt,
         settlement: Settlement | None,
         *,
         now: datetime,
         due_at: datetime,
+        note_updated_at: datetime | None = None,
     ) -> None:
         """Count a complete look, and end the doubt if it did. `due_at`: the next look, or when to deliver.
 
@@ -121,19 +156,71 @@ class Attempts:
                 values["note_id"] = settlement.note_id
             db.execute(update(AttemptRow).where(AttemptRow.id == attempt.attempt_id).values(values))
             if settlement is None:
-                where = (EntryRow.id == entry.entry_id, EntryRow.status == Status.IN_DOUBT)
+                where = (EntryRow.id == attempt.entry_id, EntryRow.status == Status.IN_DOUBT)
                 if db.execute(update(EntryRow).where(*where).values(due_at=due_at)).rowcount != 1:
                     raise EntryMoved
+                append(
+                    db,
+                    lease.clinician_id,
+                    Event.LOOKED,
+                    at=now,
+                    actor=WORKER,
+                    entry_id=attempt.entry_id,
+                    details={"attempt": attempt.number, "looks": attempt.looks + 1},
+                )
             else:
-                apply_settlement(db, entry.entry_id, Status.IN_DOUBT, settlement, now=now, due_at=due_at)
+                apply_settlement(
+                    db, attempt, Status.IN_DOUBT, settlement, now=now, due_at=due_at, note_updated_at=note_updated_at
+                )
 
-    def notes_of_others(self, note_ids: Iterable[str], entry: Entry, attempt: Attempt) -> set[str]:
+    def notes_of_others(self, note_ids: Iterable[str], entry: Entry, attempt: Attempt | None = None) -> set[str]:
         """Those of these notes that belong to another entry, or to an earlier attempt of this one."""
         ids = list(note_ids)
         entries = select(EntryRow.note_id).where(EntryRow.note_id.in_(ids), EntryRow.id != entry.entry_id)
-        attempts = select(AttemptRow.note_id).where(AttemptRow.note_id.in_(ids), AttemptRow.id != attempt.attempt_id)
+        attempts = select(AttemptRow.note_id).where(AttemptRow.note_id.in_(ids))
+        if attempt is not None:
+            attempts = attempts.where(AttemptRow.id != attempt.attempt_id)
         with reading(self.engine) as db:
             return {str(found) for query in (entries, attempts) for found in db.execute(query).scalars()}
+
+
+def next_number(db: Connection, entry: Entry) -> int:
+    query = select(func.max(AttemptRow.number)).where(AttemptRow.entry_id == entry.entry_id)
+    return (db.execute(query).scalar() or 0) + 1
+
+
+def start(
+    db: Connection,
+    lease: Lease,
+    entry: Entry,
+    kind: AttemptKind,
+    number: int,
+    patient_id: str,
+    fingerprint: bytes,
+    now: datetime,
+) -> Attempt:
+    values = {
+        "entry_id": entry.entry_id,
+        "number": number,
+        "kind": kind,
+        "epoch": lease.epoch,
+        "patient_id": patient_id,
+        "fingerprint": fingerprint,
+        "started_at": now,
+        "looks": 0,
+    }
+    attempt_id = db.execute(insert(AttemptRow).values(**values).returning(AttemptRow.id)).scalar_one()
+    return Attempt(attempt_id, entry.entry_id, number, kind, patient_id, fingerprint, now)
+
+
+def end(db: Connection, attempt: Attempt, outcome: str, code: str, note_id: str | None, now: datetime) -> None:
+    ended = db.execute(
+        update(AttemptRow)
+        .where(AttemptRow.id == attempt.attempt_id, AttemptRow.ended_at.is_(None))
+        .values(ended_at=now, outcome=outcome, code=code or None, note_id=note_id)
+    )
+    if ended.rowcount != 1:
+        raise LeaseLost
 
 
 def attempt_of(row: Row[Any]) -> Attempt:
@@ -141,6 +228,7 @@ def attempt_of(row: Row[Any]) -> Attempt:
         attempt_id=row.id,
         entry_id=row.entry_id,
         number=row.number,
+        kind=AttemptKind(row.kind),
         patient_id=row.patient_id,
         fingerprint=bytes(row.fingerprint),
         started_at=row.started_at,

@@ -1,14 +1,15 @@
 """What the ledger remembers of each clinician: how far their list was read, whose key it is, who works for them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, select, update
 
-from sync_worker.ledger.moves import insert_once, is_paused, later
+from sync_worker.ledger.moves import insert_once, is_paused, later, pause_itself, require_lease
 from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import ClinicianRow, LeaseRow
-from sync_worker.model import ClinicianState, Lease, Practitioner
+from sync_worker.ledger.tables import BackfillRow, ClinicianRow, Installation, LeaseRow
+from sync_worker.model import Backfill, ClinicianState, Lease, PauseReason, Practitioner
 
 
 class Clinicians:
@@ -51,6 +52,37 @@ class Clinicians:
         """Whether posting is paused, for everybody or for this clinician."""
         with reading(self.engine) as db:
             return is_paused(db, clinician_id)
+
+    def paused_itself(self, clinician_id: int) -> PauseReason | None:
+        """Why the clinician's posting paused itself; None if it did not."""
+        with reading(self.engine) as db:
+            reason = db.execute(select(ClinicianRow.pause_reason).where(ClinicianRow.id == clinician_id)).scalar()
+        return PauseReason(reason) if reason else None
+
+    def pause_itself(self, lease: Lease, reason: PauseReason, now: datetime, details: Mapping[str, Any]) -> None:
+        """Stop the clinician's posting until a person resumes it."""
+        with writing(self.engine) as db:
+            require_lease(db, lease)
+            pause_itself(db, lease.clinician_id, reason, now, details)
+
+    def alone_since(self, clinician_id: int) -> datetime:
+        """From when on every note of this program in Cliniko should be one that this ledger knows.
+
+        Since the ledger was made or put back from a copy, or since a person resumed posting knowing of the others.
+        """
+        installation = select(Installation.created_at, Installation.restored_at)
+        resumed = select(ClinicianRow.resumed_at).where(ClinicianRow.id == clinician_id)
+        with reading(self.engine) as db:
+            created_at, restored_at = db.execute(installation).one()
+            stamps = [created_at, restored_at, db.execute(resumed).scalar()]
+        return max(stamp for stamp in stamps if stamp is not None)
+
+    def backfills(self, clinician_id: int) -> list[Backfill]:
+        """What people brought into scope, oldest wish first."""
+        columns = (BackfillRow.id, BackfillRow.since, BackfillRow.until, BackfillRow.walked_at)
+        query = select(*columns).where(BackfillRow.clinician_id == clinician_id).order_by(BackfillRow.id)
+        with reading(self.engine) as db:
+            return [Backfill(*row) for row in db.execute(query)]
 
     def _update(self, clinician_id: int, *where: Any, **values: Any) -> None:
         with writing(self.engine) as db:

@@ -1,8 +1,8 @@
 """People's decisions: recorded on the entry, carried out by the worker's next tick. Nothing here talks to a service.
 
 Each decision is one transaction, conditional on where the entry stands; where somebody was faster, the answer says so.
-Decisions are taken one after another, and none while the worker moves the same entry: SQLite locks the whole ledger
-for that, on Postgres the installation's row and the entry's are locked.
+Decisions are taken one after another, and none while the worker writes for the same clinician: SQLite locks the whole
+ledger for that, on Postgres the installation's row is locked, then the clinician's trail, then the entry.
 """
 
 from collections.abc import Iterable
@@ -10,18 +10,20 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from sync_worker import lifecycle
 from sync_worker.errors import NotPossible
+from sync_worker.ledger import trail
 from sync_worker.ledger.moves import entries, entry_of, move
 from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow, Installation
-from sync_worker.model import Entry, Reason, Status
+from sync_worker.ledger.tables import AttemptRow, BackfillRow, ClinicianRow, EntryRow, Installation
+from sync_worker.ledger.trail import Event
+from sync_worker.model import Entry, Reason, Status, Wish
 
 
 class Decisions:
-    """What people decide. `actor` says who, for the history."""
+    """What people decide. `actor` says who, for the trail."""
 
     def __init__(self, engine: Engine, actor: str) -> None:
         self._engine = engine
@@ -34,9 +36,9 @@ class Decisions:
             self._require_no_note(entry)
             if entry.reason in lifecycle.DOUBTS:
                 raise NotPossible(_doubt_first(entry))
-            self._move(
-                db, entry, Status.PENDING, now, patient_id=patient_id, pinned=True, bound=False, due_at=now, failures=0
-            )
+            chosen = {"patient_id": patient_id, "pinned": True, "bound": False}
+            told = {"decision": "assign", "patient_id": patient_id}
+            self._move(db, entry, Status.PENDING, now, told, due_at=now, failures=0, **chosen)
 
     def dismiss(self, entry_id: int, code: str, now: datetime) -> None:
         """The document is not to be filed (or, once filed, the review is done with). `code` says why."""
@@ -44,22 +46,27 @@ class Decisions:
             self._require(entry, Status.REVIEW)
             if entry.reason in lifecycle.DOUBTS:
                 raise NotPossible(_doubt_first(entry))
+            told = {"decision": "dismiss"}
             if entry.note_id is not None:
-                self._move(db, entry, Status.POSTED, now, because=code)  # its note stays, and the question is answered
+                self._move(
+                    db, entry, Status.POSTED, now, told, because=code
+                )  # its note stays: the question is answered
             else:
-                self._move(db, entry, Status.SKIPPED, now, reason=Reason.DISMISSED, because=code)
+                self._move(db, entry, Status.SKIPPED, now, told, reason=Reason.DISMISSED, because=code)
 
     def retry(self, entry_id: int, now: datetime) -> None:
         """Try the entry again: match and file it, or look again where it is in doubt."""
         with self._deciding(entry_id) as (db, entry):
             self._require(entry, Status.REVIEW, Status.PENDING)
             self._require_no_note(entry)
+            told = {"decision": "retry"}
             if entry.status is Status.PENDING:
                 db.execute(update(EntryRow).where(EntryRow.id == entry_id).values(due_at=now))
-            elif entry.reason in lifecycle.DOUBTS:
-                self._move(db, entry, Status.IN_DOUBT, now, due_at=now)
+                self._tell(db, entry, Event.DECIDED, now, details=told)
+            elif entry.reason in lifecycle.DOUBTS and _was_in_doubt(db, entry):
+                self._move(db, entry, Status.IN_DOUBT, now, told, due_at=now)
             else:
-                self._move(db, entry, Status.PENDING, now, due_at=now, failures=0)
+                self._move(db, entry, Status.PENDING, now, told, due_at=now, failures=0)
 
     def resolve_there(self, entry_id: int, note_id: str, now: datetime) -> None:
         """End a doubt: the note is there, and this is it. The caller has seen it in Cliniko."""
@@ -68,7 +75,8 @@ class Decisions:
             taken = db.execute(select(EntryRow.id).where(EntryRow.note_id == note_id)).scalar()
             if taken is not None:
                 raise NotPossible(f"Note {note_id} is entry {taken}'s already: look for the other one in Cliniko.")
-            self._move(db, entry, Status.POSTED, now, note_id=note_id)
+            told = {"decision": "resolve", "note_id": note_id}
+            self._move(db, entry, Status.POSTED, now, told, note_id=note_id)
 
     def resolve_not_there(self, entry_id: int, now: datetime, *, surely_ended: timedelta = timedelta()) -> None:
         """End a doubt: the note is not there. It is filed once more, on the same patient.
@@ -79,42 +87,101 @@ class Decisions:
             self._require_doubt(entry)
             query = select(func.max(AttemptRow.ended_at)).where(AttemptRow.entry_id == entry_id)
             ended_at = db.execute(query).scalar() or now
-            self._move(db, entry, Status.PENDING, now, bound=True, due_at=max(now, ended_at + surely_ended))
+            due_at = max(now, ended_at + surely_ended)
+            self._move(db, entry, Status.PENDING, now, {"decision": "resolve_not_there"}, bound=True, due_at=due_at)
+
+    def withdraw(self, entry_id: int, code: str, now: datetime) -> None:
+        """Take the entry's note back: the next tick archives it, if nobody has touched it by then. `code` says why."""
+        with self._deciding(entry_id) as (db, entry):
+            self._require(entry, Status.POSTED, Status.REVIEW)
+            if entry.note_id is None:
+                raise NotPossible(f"Entry {entry_id} has no note: there is nothing to take back.")
+            db.execute(update(EntryRow).where(EntryRow.id == entry_id).values(wish=Wish.WITHDRAW, due_at=now))
+            self._tell(db, entry, Event.WISHED, now, reason=code, details={"wish": Wish.WITHDRAW.value})
+
+    def backfill(self, clinician_id: int, since: datetime, until: datetime, now: datetime) -> int:
+        """Bring a clinician's sessions of this time into scope; the same wish again goes on where it was.
+
+        Gives back the backfill's number.
+        """
+        with writing(self._engine) as db:
+            _wake(db)
+            trail.lock_trail(db, clinician_id)
+            where = (
+                BackfillRow.clinician_id == clinician_id,
+                BackfillRow.since == since,
+                BackfillRow.walked_at.is_(None),
+            )
+            known = db.execute(select(func.max(BackfillRow.id)).where(*where)).scalar()
+            if known is not None:
+                db.execute(update(BackfillRow).where(BackfillRow.id == known).values(until=until))
+                return int(known)
+            values = {"clinician_id": clinician_id, "since": since, "until": until, "asked_at": now}
+            made = db.execute(insert(BackfillRow).values(**values).returning(BackfillRow.id)).scalar_one()
+            details = {"since": since.isoformat(), "until": until.isoformat()}
+            trail.append(db, clinician_id, Event.BACKFILL, at=now, actor=self._actor, details=details)
+            return int(made)
 
     def pause(self, clinician_ids: Iterable[int] | None, now: datetime) -> None:
         """Stop posting, for these clinicians or for everybody, at once and over restarts."""
-        self._set_pause(clinician_ids, now)
+        with writing(self._engine) as db:
+            _wake(db)
+            for clinician_id in self._chosen(db, clinician_ids):
+                trail.append(db, clinician_id, Event.PAUSED, at=now, actor=self._actor)
+                if clinician_ids is not None:
+                    where = ClinicianRow.id == clinician_id
+                    db.execute(update(ClinicianRow).where(where).values(paused_at=now, pause_reason=None))
+            if clinician_ids is None:
+                db.execute(update(Installation).values(paused_at=now))
 
-    def resume(self, clinician_ids: Iterable[int] | None) -> None:
-        """Post again. Without clinicians, everybody's pause ends, each clinician's own included."""
-        self._set_pause(clinician_ids, None)
+    def resume(self, clinician_ids: Iterable[int] | None, now: datetime) -> None:
+        """Post again. Without clinicians, everybody's pause ends, each clinician's own included.
+
+        Where posting had paused itself, whatever made it do so is known now: the brake counts anew, and notes of
+        another worker that are there now are taken for harmless.
+        """
+        with writing(self._engine) as db:
+            _wake(db)
+            if clinician_ids is None:
+                db.execute(update(Installation).values(paused_at=None))
+            for clinician_id in self._chosen(db, clinician_ids):
+                trail.append(db, clinician_id, Event.RESUMED, at=now, actor=self._actor)
+                where = (ClinicianRow.id == clinician_id, ClinicianRow.paused_at.is_not(None))
+                values = {"paused_at": None, "pause_reason": None, "resumed_at": now}
+                db.execute(update(ClinicianRow).where(*where).values(**values))
+
+    @staticmethod
+    def _chosen(db: Connection, clinician_ids: Iterable[int] | None) -> list[int]:
+        """These clinicians, or all that there are, always in the same order."""
+        if clinician_ids is not None:
+            return sorted(clinician_ids)
+        return list(db.execute(select(ClinicianRow.id).order_by(ClinicianRow.id)).scalars())
 
     def is_everybody_paused(self) -> bool:
         """Whether posting is paused as a whole: then no single clinician can be resumed."""
         with reading(self._engine) as db:
             return db.execute(select(Installation.paused_at)).scalar() is not None
 
-    def _set_pause(self, clinician_ids: Iterable[int] | None, at: datetime | None) -> None:
-        with writing(self._engine) as db:
-            if clinician_ids is not None:
-                db.execute(update(ClinicianRow).where(ClinicianRow.id.in_(list(clinician_ids))).values(paused_at=at))
-            else:
-                db.execute(update(Installation).values(paused_at=at))
-                if at is None:
-                    db.execute(update(ClinicianRow).values(paused_at=None))
-            _wake(db)
-
     @contextmanager
     def _deciding(self, entry_id: int) -> Any:
         with writing(self._engine) as db:
             _wake(db)  # first, as its row lock lets the next decision wait for this one
+            owner = db.execute(select(EntryRow.clinician_id).where(EntryRow.id == entry_id)).scalar()
+            if owner is not None:
+                trail.lock_trail(db, owner)
             row = db.execute(entries().where(EntryRow.id == entry_id).with_for_update()).one_or_none()
             if row is None:
                 raise NotPossible(f"There is no entry {entry_id}: `sync-worker review list` shows them.")
             yield db, entry_of(row)
 
-    def _move(self, db: Connection, entry: Entry, to: Status, now: datetime, **values: Any) -> None:
-        if not move(db, entry.entry_id, entry.status, to, at=now, actor=self._actor, **values):
+    def _tell(self, db: Connection, entry: Entry, event: Event, now: datetime, **what: Any) -> None:
+        trail.append(db, entry.clinician_id, event, at=now, actor=self._actor, entry_id=entry.entry_id, **what)
+
+    def _move(
+        self, db: Connection, entry: Entry, to: Status, now: datetime, told: dict[str, str], **values: Any
+    ) -> None:
+        by: dict[str, Any] = {"at": now, "actor": self._actor, "event": Event.DECIDED, "details": told}
+        if not move(db, entry.entry_id, entry.status, to, **by, **values):
             raise NotPossible(f"Somebody else was faster with entry {entry.entry_id}: look at it again.")
 
     @staticmethod
@@ -144,6 +211,12 @@ def _doubt_first(entry: Entry) -> str:
         f"Entry {entry.entry_id} may be in Cliniko already: look there, then say "
         f"`review resolve {entry.entry_id} --note ID` or `review resolve {entry.entry_id} --not-there`."
     )
+
+
+def _was_in_doubt(db: Connection, entry: Entry) -> bool:
+    """Whether a request of ours is the doubt; two notes may also have been found before any."""
+    where = (AttemptRow.entry_id == entry.entry_id, AttemptRow.outcome == "in_doubt")
+    return db.execute(select(AttemptRow.id).where(*where).limit(1)).first() is not None
 
 
 def _wake(db: Connection) -> None:

@@ -1,6 +1,6 @@
 """The entries: one document bound for one note, its status, and what is due."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +9,9 @@ from sqlalchemy import Engine, func, select, true, tuple_, update
 from sync_worker.errors import EntryMoved
 from sync_worker.ledger.moves import WORKER, entries, entry_of, move, require_lease
 from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import EntryRow
-from sync_worker.model import Candidate, Entry, Lease, Reason, Status
+from sync_worker.ledger.tables import EntryRow, SessionRow
+from sync_worker.ledger.trail import Event
+from sync_worker.model import Candidate, Entry, Lease, Reason, Status, StoredNote
 
 PAGE = 200
 """Entries read at a time: a tick's memory must not grow with the ledger."""
@@ -62,6 +63,34 @@ class Entries:
                 return
             last = (page[-1].due_at, page[-1].entry_id)
 
+    def wished(self, clinician_id: int, now: datetime) -> list[Entry]:
+        """The clinician's entries whose notes are to be updated or withdrawn, and are due."""
+        where = (EntryRow.clinician_id == clinician_id, EntryRow.wish.is_not(None), EntryRow.due_at <= now)
+        with reading(self.engine) as db:
+            return [entry_of(row) for row in db.execute(entries().where(*where).order_by(EntryRow.id))]
+
+    def of_session(self, session_id: str) -> list[Entry]:
+        """The entries of a session, in the order in which they were met."""
+        where = (EntryRow.region == self.region, EntryRow.session_id == session_id)
+        with reading(self.engine) as db:
+            return [entry_of(row) for row in db.execute(entries().where(*where).order_by(EntryRow.id))]
+
+    def oldest_pending(self, clinician_id: int) -> datetime | None:
+        """When the oldest session began of which something is pending; where Heidi did not tell, when it was met."""
+        began = func.coalesce(SessionRow.created_at, EntryRow.found_at)
+        listed = (SessionRow.clinician_id == EntryRow.clinician_id) & (SessionRow.session_id == EntryRow.session_id)
+        query = select(func.min(began)).select_from(EntryRow).outerjoin(SessionRow, listed)
+        query = query.where(EntryRow.clinician_id == clinician_id, EntryRow.status == Status.PENDING)
+        with reading(self.engine) as db:
+            return db.execute(query).scalar()
+
+    def unknown_references(self, references: Iterable[str]) -> set[str]:
+        """Those of these references of which no entry of any clinician is known."""
+        wanted = set(references)
+        query = select(EntryRow.reference).where(EntryRow.reference.in_(wanted))
+        with reading(self.engine) as db:
+            return wanted - set(db.execute(query).scalars())
+
     def open_counts(self, clinician_id: int) -> dict[Status, int]:
         """How many of the clinician's entries are pending and in doubt."""
         query = (
@@ -84,13 +113,19 @@ class Entries:
         self, lease: Lease, entry: Entry, reason: Reason, candidates: Sequence[Candidate] = (), *, now: datetime
     ) -> None:
         """Put an entry before a person, with the evidence: ids and names of fields, no values."""
-        evidence = {
-            "candidates": [
-                {"patient_id": found.patient_id, "for": list(found.agrees), "against": list(found.against)}
-                for found in candidates
-            ]
-        }
-        self._move(lease, entry, Status.REVIEW, now=now, reason=reason, evidence=evidence)
+        evidence = evidence_of(candidates)
+        details = evidence if candidates else None
+        self._move(lease, entry, Status.REVIEW, now=now, reason=reason, evidence=evidence, wish=None, details=details)
+
+    def adopt(self, lease: Lease, entry: Entry, note: StoredNote, *, now: datetime) -> None:
+        """The document's note is in Cliniko already, filed by a worker whose ledger is lost: it is this entry's."""
+        values = {"note_id": note.note_id, "patient_id": note.patient_id, "failures": 0}
+        details = {"note_id": note.note_id, "patient_id": note.patient_id}
+        self._move(lease, entry, Status.POSTED, now=now, event=Event.ADOPTED, details=details, **values)
+
+    def drop_wish(self, lease: Lease, entry: Entry) -> None:
+        """Let the note be as it is."""
+        self._touch(lease, entry, wish=None)
 
     def skip(self, lease: Lease, entry: Entry, reason: Reason, *, now: datetime) -> None:
         """Leave an entry unfiled, by a rule."""
@@ -107,3 +142,13 @@ class Entries:
             require_lease(db, lease)
             if not move(db, entry.entry_id, entry.status, to, at=now, actor=WORKER, **values):
                 raise EntryMoved
+
+
+def evidence_of(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """What was found of each chart: its id and names of fields, no values."""
+    return {
+        "candidates": [
+            {"patient_id": found.patient_id, "for": list(found.agrees), "against": list(found.against)}
+            for found in candidates
+        ]
+    }

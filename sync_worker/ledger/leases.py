@@ -9,6 +9,7 @@ import fcntl
 import os
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +17,11 @@ from typing import IO, Any, Protocol
 
 from sqlalchemy import Connection, Engine, text
 
-from sync_worker.errors import LedgerUnavailable
+from sync_worker.clock import Clock
+from sync_worker.errors import LeaseLost, LedgerUnavailable
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.storage import lock_file, plainly, reading, sqlite_path
+from sync_worker.lifecycle import LONGEST_CLAIM
 from sync_worker.model import Lease
 
 NAMESPACE = 530_800_815
@@ -59,6 +62,26 @@ class Leases:
                     return None
                 self._held[clinician_id] = self._ledger.clinicians.take_lease(clinician_id, self.holder, now)
             return self._held[clinician_id]
+
+    def is_kept(self, lease: Lease) -> bool:
+        """Whether the lease is still this process's, lock and all. Raises nothing: a doubt is a no."""
+        with self._lock, suppress(LedgerUnavailable):
+            return self._held.get(lease.clinician_id) == lease and self._locks.are_kept()
+        return False
+
+    def guard(self, lease: Lease, clock: Clock) -> Callable[[], None]:
+        """A check for the moment before a request leaves: it raises `LeaseLost` where the request must not any more.
+
+        Made at the claim. The lease may be lost by then, or the machine have slept for so long that a look of somebody
+        else's came and went.
+        """
+        claimed_at = clock.monotonic()
+
+        def check() -> None:
+            if clock.monotonic() - claimed_at > LONGEST_CLAIM.total_seconds() or not self.is_kept(lease):
+                raise LeaseLost
+
+        return check
 
     def forget(self, clinician_id: int) -> None:
         """Start a new epoch at the next `acquire`: somebody else had taken this one over."""

@@ -1,21 +1,24 @@
 """The statements that several transactions share: above all the one move of an entry from status to status.
 
-Every move is an UPDATE that names the status it moves from, followed by a look at the row count, and writes its history
-row in the same transaction. A worker's transaction first proves that its lease still holds.
+Every move is an UPDATE that names the status it moves from, followed by a look at the row count, and adds its step to
+the audit trail in the same transaction. A worker's transaction first proves that its lease still holds.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from sync_worker import lifecycle
 from sync_worker.errors import EntryMoved, LeaseLost, LedgerError
-from sync_worker.ledger.tables import Base, ClinicianRow, EntryRow, HistoryRow, Installation, LeaseRow
+from sync_worker.ledger import trail
+from sync_worker.ledger.tables import Base, ClinicianRow, EntryRow, Installation, LeaseRow
+from sync_worker.ledger.trail import Event
 from sync_worker.lifecycle import Settlement
-from sync_worker.model import Entry, Lease, Reason, Status
+from sync_worker.model import Attempt, Entry, Lease, PauseReason, Reason, Status, Wish
 
 WORKER = "worker"
 """The actor of a move that no person made."""
@@ -38,6 +41,12 @@ def entries() -> Select[Any]:
         EntryRow.bound,
         EntryRow.note_id,
         EntryRow.failures,
+        EntryRow.reference,
+        EntryRow.backfilled,
+        EntryRow.hint_hash,
+        EntryRow.hint_link,
+        EntryRow.note_updated_at,
+        EntryRow.wish,
     )
     return select(*columns)
 
@@ -52,59 +61,75 @@ def move(
     actor: str,
     reason: Reason | None = None,
     because: str | None = None,
+    event: Event = Event.MOVED,
+    details: Mapping[str, Any] | None = None,
     **values: Any,
 ) -> bool:
-    """Move an entry if it still stands where the caller saw it; say whether it did. Writes the history row.
+    """Move an entry if it still stands where the caller saw it; say whether it did. Adds the step to the trail.
 
-    `because` is a person's own reason code, for the history alone.
+    `because` is a person's own reason code, for the trail alone; so are `details`.
 
     Raises `LedgerError` for a move that the table of allowed moves does not name.
     """
     if not lifecycle.is_allowed(from_, to):
         raise LedgerError(f"an entry may not move from {from_} to {to}")
-    done = db.execute(
+    clinician_id = db.execute(
         update(EntryRow)
         .where(EntryRow.id == entry_id, EntryRow.status == from_, *where)
         .values(status=to, reason=reason, status_since=at, **values)
-    )
-    if done.rowcount != 1:
+        .returning(EntryRow.clinician_id)
+    ).scalar()
+    if clinician_id is None:
         return False
-    write_history(db, entry_id, from_, to, at=at, reason=because or reason, actor=actor)
+    trail.append(
+        db,
+        clinician_id,
+        event,
+        at=at,
+        actor=actor,
+        entry_id=entry_id,
+        from_status=from_,
+        to_status=to,
+        reason=because or reason,
+        details=details,
+    )
     return True
 
 
 def apply_settlement(
-    db: Connection, entry_id: int, from_: Status, settlement: Settlement, *, now: datetime, due_at: datetime
+    db: Connection,
+    attempt: Attempt,
+    from_: Status,
+    settlement: Settlement,
+    *,
+    now: datetime,
+    due_at: datetime,
+    note_updated_at: datetime | None = None,
 ) -> None:
+    """Move the attempt's entry as its end says. `note_updated_at`: Cliniko's stamp of a note as we meant it."""
     values: dict[str, Any] = {"due_at": due_at}
     if settlement.note_id:
-        values |= {"note_id": settlement.note_id}
+        values |= {"note_id": settlement.note_id, "note_updated_at": note_updated_at}
     if from_ is Status.IN_DOUBT and settlement.to is Status.PENDING:
         values |= {"bound": True}  # the one more request goes to the same patient, or to none
     if settlement.to is Status.POSTED:
         values |= {"failures": 0}
-    if not move(db, entry_id, from_, settlement.to, at=now, actor=WORKER, reason=settlement.reason, **values):
+    told = {"attempt": attempt.number, "code": settlement.code, "note_id": settlement.note_id}
+    details = {name: value for name, value in told.items() if value}
+    reason = settlement.reason
+    if not move(
+        db, attempt.entry_id, from_, settlement.to, at=now, actor=WORKER, reason=reason, details=details, **values
+    ):
         # nobody but the lease's holder ends an attempt; a doubt may be ended by a person meanwhile
         raise LeaseLost if from_ is Status.POSTING else EntryMoved
 
 
-def write_history(
-    db: Connection,
-    entry_id: int,
-    from_: Status | None,
-    to: Status,
-    *,
-    at: datetime,
-    reason: str | None,
-    actor: str,
-) -> None:
-    db.execute(
-        insert(HistoryRow).values(entry_id=entry_id, at=at, from_status=from_, to_status=to, reason=reason, actor=actor)
-    )
-
-
 def require_lease(db: Connection, lease: Lease) -> None:
-    """Raise `LeaseLost` unless the lease's epoch is the clinician's newest."""
+    """Raise `LeaseLost` unless the lease's epoch is the clinician's newest.
+
+    Locks the clinician's trail first, as people's decisions do: so writers of one clinician come one after another.
+    """
+    trail.lock_trail(db, lease.clinician_id)
     query = select(LeaseRow.epoch).where(LeaseRow.clinician_id == lease.clinician_id)
     if db.dialect.name == "postgresql":
         # nobody may take the lease over between this look and our commit
@@ -117,6 +142,14 @@ def is_paused(db: Connection, clinician_id: int) -> bool:
     everybody = select(Installation.paused_at)
     clinician = select(ClinicianRow.paused_at).where(ClinicianRow.id == clinician_id)
     return any(db.execute(query).scalar() is not None for query in (everybody, clinician))
+
+
+def pause_itself(
+    db: Connection, clinician_id: int, reason: PauseReason, now: datetime, details: Mapping[str, Any]
+) -> None:
+    """Pause a clinician's posting until a person resumes it."""
+    db.execute(update(ClinicianRow).where(ClinicianRow.id == clinician_id).values(paused_at=now, pause_reason=reason))
+    trail.append(db, clinician_id, Event.PAUSED, at=now, actor=WORKER, reason=reason, details=details)
 
 
 def insert_once(db: Connection, table: type[Base], values: dict[str, Any]) -> bool:
@@ -146,4 +179,10 @@ def entry_of(row: Row[Any]) -> Entry:
         bound=row.bound,
         note_id=row.note_id,
         failures=row.failures,
+        reference=row.reference or "",
+        backfilled=row.backfilled,
+        hint_hash=bytes(row.hint_hash) if row.hint_hash is not None else None,
+        hint_link=row.hint_link,
+        note_updated_at=row.note_updated_at,
+        wish=Wish(row.wish) if row.wish else None,
     )

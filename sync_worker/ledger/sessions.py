@@ -8,22 +8,28 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, or_, select, update
 
 from sync_worker import lifecycle
+from sync_worker.convert import reference_of
 from sync_worker.errors import LeaseLost
 from sync_worker.ledger.clinicians import clinician_of, clinician_rows, move_stamps
-from sync_worker.ledger.moves import WORKER, entries, entry_of, insert_once, later, move, require_lease, write_history
+from sync_worker.ledger.moves import WORKER, entries, entry_of, insert_once, later, move, require_lease
 from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import ClinicianRow, EntryRow, SessionRow
+from sync_worker.ledger.tables import BackfillRow, ClinicianRow, EntryRow, SessionRow
+from sync_worker.ledger.trail import Event, append
 from sync_worker.model import (
+    Backfill,
     ClinicianState,
     DocumentSeen,
     Entry,
+    HintSeen,
     KnownSession,
     Lease,
     ListedSession,
     Reason,
+    Revisions,
     SessionSeen,
     Status,
     Tally,
+    Wish,
 )
 
 NOT_FILED = (Status.PENDING, Status.REVIEW)
@@ -36,8 +42,14 @@ class IntakeRules:
     """What decides how a document begins and changes."""
 
     start_at: datetime
-    ask_revisions: bool
-    """Whether a document that changed after it was filed goes to review."""
+    revisions: Revisions
+    """What becomes of a document that changed after it was filed."""
+    backfills: Sequence[Backfill] = ()
+    """What a person brought into scope although it is older."""
+
+    def is_backfilled(self, created_at: datetime | None) -> bool:
+        """Whether a person brought a session of this age into scope."""
+        return created_at is not None and any(one.since <= created_at < one.until for one in self.backfills)
 
 
 class Sessions:
@@ -70,12 +82,13 @@ class Sessions:
         rules: IntakeRules,
         now: datetime,
         walk_ended: dict[str, datetime] | None = None,
+        walked: Iterable[Backfill] = (),
     ) -> Tally:
         """Record what a page of sessions brought and, with its last page, how far the walk came.
 
         `walk_ended` names the clinician's stamps to move (`cursor_at`, `last_poll_at`, `last_sweep_at`,
         `last_deep_at`, `first_sweep_at`); the cursor only ever moves forward. One transaction, so that the cursor
-        never runs ahead of the entries.
+        never runs ahead of the entries. `walked` are the backfills for which the walk read the whole list.
         """
         tally = Tally()
         with writing(self.engine) as db:
@@ -86,6 +99,9 @@ class Sessions:
                 page.record(session)
             if walk_ended is not None:
                 move_stamps(db, clinician, walk_ended)
+            for backfill in walked:
+                where = BackfillRow.id == backfill.backfill_id
+                db.execute(update(BackfillRow).where(where).values(walked_at=now))
         return tally
 
 
@@ -159,6 +175,9 @@ class _PageRecorder:
                 changed = True
             else:
                 changed |= self._compare(entry, document, seen.read_at)
+                changed |= self._bring_into_scope(entry, document, seen, row)
+        if seen.patient is not None:
+            self._follow_patient(seen.session_id, seen.patient)
         for document_id, entry in known.items():
             if document_id not in present and self._may_go(entry):
                 self._move(entry, Status.SKIPPED, Reason.GONE)
@@ -167,6 +186,7 @@ class _PageRecorder:
 
     def _enter(self, seen: SessionSeen, document: DocumentSeen, row: Any) -> None:
         status, reason = self._beginning(seen, row)
+        reference = reference_of(region=self.region, session_id=seen.session_id, document_id=document.document_id)
         is_new = insert_once(
             self.db,
             EntryRow,
@@ -185,20 +205,34 @@ class _PageRecorder:
                 "failures": 0,
                 "pinned": False,
                 "bound": False,
+                "reference": reference,
+                "backfilled": self.rules.is_backfilled(seen.created_at or row.created_at),
             },
         )
         [entry] = self._entries_of(seen.session_id, EntryRow.document_id == document.document_id)
         if not is_new:  # another clinician's tick entered it at this very moment
             self._compare(entry, document, seen.read_at)
             return
-        write_history(self.db, entry.entry_id, None, status, at=self.now, reason=reason, actor=WORKER)
+        append(
+            self.db,
+            self.clinician.clinician_id,
+            Event.ENTERED,
+            at=self.now,
+            actor=WORKER,
+            entry_id=entry.entry_id,
+            to_status=status,
+            reason=reason,
+            details={"reference": reference},
+        )
         self.tally.skipped += status is Status.SKIPPED
         self.tally.review += status is Status.REVIEW
 
     def _beginning(self, seen: SessionSeen, row: Any) -> tuple[Status, Reason | None]:
         first_sweep_at = self.clinician.first_sweep_at
+        created_at = seen.created_at or row.created_at
         return lifecycle.beginning(
-            seen.created_at or row.created_at,
+            created_at,
+            backfilled=self.rules.is_backfilled(created_at),
             start_at=self.rules.start_at,
             was_read=row.read_at is not None,
             in_first_sweep=first_sweep_at is None or row.first_listed_at <= first_sweep_at,
@@ -219,6 +253,28 @@ class _PageRecorder:
             return False
         return self._changed(entry, document, read_at)
 
+    def _bring_into_scope(self, entry: Entry, document: DocumentSeen, seen: SessionSeen, row: Any) -> bool:
+        """Make an entry that was left alone for its age pending, where a person wants it; say whether it was one."""
+        was_left = entry.reason in (Reason.BEFORE_START, Reason.LATE_START)
+        is_ours = entry.clinician_id == self.clinician.clinician_id
+        if not (was_left and is_ours and self.rules.is_backfilled(seen.created_at or row.created_at)):
+            return False
+        self._move(entry, Status.PENDING, None)
+        self._set(entry, **self._fresh(document, seen.read_at), backfilled=True)
+        return True
+
+    def _follow_patient(self, session_id: str, now_named: HintSeen) -> None:
+        """Ask a person where a session names another patient than it did when its document was filed."""
+        for entry in self._entries_of(session_id, EntryRow.status == Status.POSTED):
+            if entry.clinician_id != self.clinician.clinician_id:
+                continue
+            differs = entry.hint_hash not in (None, now_named.hint_hash)
+            relinked = None not in (entry.hint_link, now_named.link) and entry.hint_link != now_named.link
+            if differs or relinked:
+                self._move(entry, Status.REVIEW, Reason.PATIENT_CHANGED)
+                self.tally.review += 1
+            self._set(entry, hint_hash=now_named.hint_hash, hint_link=now_named.link)
+
     def _fresh(self, document: DocumentSeen, read_at: datetime) -> dict[str, Any]:
         """What makes an entry settle anew."""
         return {"text_hash": document.text_hash, "text_since": read_at, "due_at": read_at}
@@ -227,9 +283,7 @@ class _PageRecorder:
         fresh = self._fresh(document, read_at)
         match entry.status, entry.reason:
             case Status.POSTED, _:
-                if self.rules.ask_revisions:
-                    self._move(entry, Status.REVIEW, Reason.REVISED)
-                    self.tally.review += 1
+                self._revised(entry)
                 self._set(entry, text_hash=document.text_hash, text_since=read_at)
             case Status.REVIEW, Reason.NOT_CARRIED:
                 self._move(entry, Status.PENDING, None)
@@ -239,6 +293,17 @@ class _PageRecorder:
             case _:
                 return False  # an attempt's end comes first; then the difference is still there to be seen
         return True
+
+    def _revised(self, entry: Entry) -> None:
+        """Its document changed after it was filed."""
+        match self.rules.revisions:
+            case Revisions.REVIEW:
+                self._move(entry, Status.REVIEW, Reason.REVISED)
+                self.tally.review += 1
+            case Revisions.UPDATE_DRAFT if entry.wish is None:
+                self._set(entry, wish=Wish.UPDATE, due_at=self.now)
+                told: dict[str, Any] = {"at": self.now, "actor": WORKER, "entry_id": entry.entry_id}
+                append(self.db, entry.clinician_id, Event.WISHED, **told, details={"wish": Wish.UPDATE.value})
 
     def _source_gone(self, session_id: str) -> None:
         for entry in self._entries_of(session_id):

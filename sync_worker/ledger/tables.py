@@ -16,7 +16,9 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -73,6 +75,8 @@ class Installation(Base):
     created_at: Mapped[datetime]
     paused_at: Mapped[datetime | None]
     decisions: Mapped[int] = mapped_column(default=0)  # counts people's decisions: a change wakes the worker
+    restored_at: Mapped[datetime | None]  # this ledger is a copy put back: what was filed after the copy is not in it
+    retired_at: Mapped[datetime | None]  # it was moved elsewhere: no worker may use it any more
 
 
 class ClinicianRow(Base):
@@ -97,6 +101,10 @@ class ClinicianRow(Base):
     cliniko_user_id: Mapped[str | None] = mapped_column(String(64))
     cliniko_practitioner_id: Mapped[str | None] = mapped_column(String(64))
     time_zone: Mapped[str | None] = mapped_column(String(64))
+    pause_reason: Mapped[str | None] = mapped_column(String(32))  # why posting stopped by itself; None for a person's
+    resumed_at: Mapped[datetime | None]  # a person let posting go on: what was there before is known to them
+    trail_number: Mapped[int] = mapped_column(default=0, server_default="0")  # the tip of this clinician's trail
+    trail_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
 
 
 class LeaseRow(Base):
@@ -150,6 +158,15 @@ class EntryRow(Base):
         Index("ix_entries_due", "clinician_id", "status", "due_at"),
         # the entries of a session that was read
         Index("ix_entries_session", "session_id"),
+        # whose note a reference in Cliniko is
+        Index("ix_entries_reference", "reference"),
+        # what is still to be done to notes that are filed
+        Index(
+            "ix_entries_wish",
+            "clinician_id",
+            sqlite_where=text("wish IS NOT NULL"),
+            postgresql_where=text("wish IS NOT NULL"),
+        ),
         # the review list and the counts of `status`
         Index("ix_entries_status", "status", "status_since"),
     )
@@ -172,10 +189,16 @@ class EntryRow(Base):
     bound: Mapped[bool] = mapped_column(default=False)  # an attempt in doubt fixed the patient: no other may follow
     note_id: Mapped[str | None] = mapped_column(String(64))
     evidence: Mapped[dict[str, Any] | None]
+    reference: Mapped[str | None] = mapped_column(String(8))  # follows from region, session and document
+    backfilled: Mapped[bool] = mapped_column(default=False, server_default=false())  # a person brought it into scope
+    hint_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))  # who Heidi said the patient was when it was filed
+    hint_link: Mapped[str | None] = mapped_column(String(64))  # the patient id that Heidi linked then
+    note_updated_at: Mapped[datetime | None]  # Cliniko's stamp of the note as we left it
+    wish: Mapped[str | None] = mapped_column(String(16))  # what a tick is to do to the note: update or withdraw
 
 
 class AttemptRow(Base):
-    """One try at creating the note: written before the request, settled after it."""
+    """One try at changing Cliniko for an entry: written before the request, settled after it."""
 
     __tablename__ = "attempts"
     __table_args__ = (
@@ -193,6 +216,7 @@ class AttemptRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     entry_id: Mapped[int] = mapped_column(ForeignKey("entries.id"))
     number: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(16), default="create", server_default="create")
     epoch: Mapped[int]
     patient_id: Mapped[str] = mapped_column(String(64))
     fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32))
@@ -204,16 +228,34 @@ class AttemptRow(Base):
     note_id: Mapped[str | None] = mapped_column(String(64))
 
 
-class HistoryRow(Base):
-    """One move of one entry: written in the same transaction as the move."""
+class BackfillRow(Base):
+    """Older sessions that a person brought into scope: one clinician's, created from `since` until before `until`."""
 
-    __tablename__ = "history"
-    __table_args__ = (Index("ix_history_entry", "entry_id"),)
+    __tablename__ = "backfills"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    entry_id: Mapped[int] = mapped_column(ForeignKey("entries.id"))
+    clinician_id: Mapped[int] = mapped_column(ForeignKey("clinicians.id"))
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+    asked_at: Mapped[datetime]
+    walked_at: Mapped[datetime | None]  # the whole list was read for it: its documents are entries now
+
+
+class TrailRow(Base):
+    """One step of one clinician's audit trail: written in the transaction that takes the step, chained by hashes."""
+
+    __tablename__ = "trail"
+    __table_args__ = (UniqueConstraint("clinician_id", "number"), Index("ix_trail_entry", "entry_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    clinician_id: Mapped[int] = mapped_column(ForeignKey("clinicians.id"))
+    number: Mapped[int]
     at: Mapped[datetime]
+    entry_id: Mapped[int | None] = mapped_column(ForeignKey("entries.id"))
+    event: Mapped[str] = mapped_column(String(32))
     from_status: Mapped[str | None] = mapped_column(String(16))
-    to_status: Mapped[str] = mapped_column(String(16))
+    to_status: Mapped[str | None] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(64))
     actor: Mapped[str] = mapped_column(String(64))
+    details: Mapped[str | None] = mapped_column(Text)  # JSON as it was hashed: ids, codes, names of fields, hashes
+    hash: Mapped[bytes] = mapped_column(LargeBinary(32))

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 from sync_worker import lifecycle
 from sync_worker.ledger.clinicians import clinician_of, clinician_rows
 from sync_worker.ledger.storage import reading
-from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow, HistoryRow, Installation, SessionRow
+from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow, Installation, SessionRow, TrailRow
 from sync_worker.model import ClinicianState, Reason, Status
 
 WAITING = (Status.PENDING, Status.POSTING, Status.IN_DOUBT, Status.REVIEW)
@@ -186,8 +186,9 @@ def _attempts_of(entry_id: int) -> Any:
 
 
 def _history_of(entry_id: int) -> Any:
-    columns = (HistoryRow.at, HistoryRow.from_status, HistoryRow.to_status, HistoryRow.reason, HistoryRow.actor)
-    return select(*columns).where(HistoryRow.entry_id == entry_id).order_by(HistoryRow.id)
+    columns = (TrailRow.at, TrailRow.from_status, TrailRow.to_status, TrailRow.reason, TrailRow.actor)
+    where = (TrailRow.entry_id == entry_id, TrailRow.to_status.is_not(None))
+    return select(*columns).where(*where).order_by(TrailRow.id)
 
 
 def _candidates(evidence: dict[str, Any] | None) -> Sequence[dict[str, Any]]:

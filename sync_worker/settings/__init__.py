@@ -7,7 +7,6 @@ from sync_worker.settings.values import (
     HtmlKind,
     Mode,
     Region,
-    Revisions,
     Settings,
     load_settings,
 )
@@ -19,7 +18,6 @@ __all__ = [
     "HtmlKind",
     "Mode",
     "Region",
-    "Revisions",
     "Settings",
     "load_settings",
 ]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, Secret
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sync_worker.errors import ConfigurationError
-from sync_worker.model import Route
+from sync_worker.model import Revisions, Route
 from sync_worker.settings import residency
 from sync_worker.settings.clinic import EMAIL, USER_ID, ClinicFile, read_clinic_file, start_at, time_zone
 from sync_worker.settings.residency import ADDRESS, HOST_AND_PORT, LOOPBACK, host_of
@@ -34,12 +35,25 @@ NOT_YET: dict[str, str] = {
     "SYNC_WEB_BASE_URL": "there is no web page",
     "SYNC_WEB_TRUSTED_PROXIES": "there is no web page",
     "SYNC_HEARTBEAT_URL": "no heartbeat is sent",
-    "SYNC_BRAKE_POSTS_PER_HOUR": "nothing brakes a burst of notes",
     "SYNC_DIARY_VETO": "the diary is not consulted",
-    "SYNC_REVISIONS=update_draft": "a changed document goes to review",
-    "HEIDI_RETENTION_DAYS": "it is not compared with the look-back",
 }
-"""Settings that are read and checked and have no effect in this version: name (or name=value) -> what is missing."""
+"""Settings that are read and checked and have no effect in this version: name -> what is missing."""
+
+DECIDING = (
+    "heidi_region",
+    "cliniko_html",
+    "sync_mode",
+    "sync_start_at",
+    "sync_settle_seconds",
+    "sync_doubt_first_look_seconds",
+    "sync_doubt_second_look_seconds",
+    "sync_brake_posts_per_hour",
+    "sync_revisions",
+    "sync_match_identifiers",
+    "sync_diary_veto",
+    "sync_note_draft",
+)
+"""Settings that decide what is filed, on whom and how: the audit trail keeps a hash of them with each note."""
 
 _KEY = re.compile(r"[!#-&(-\[\]-_a-~]+")
 _APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/-]{0,63}")
@@ -61,13 +75,6 @@ class Mode(StrEnum):
 
     AUTO = "auto"
     REHEARSE = "rehearse"
-
-
-class Revisions(StrEnum):
-    """What becomes of a document that changed after posting."""
-
-    REVIEW = "review"
-    IGNORE = "ignore"
 
 
 class HtmlKind(StrEnum):
@@ -96,11 +103,6 @@ def _database_url(value: str) -> str:
     if not in_a_file and not re.fullmatch(r"postgresql\+psycopg://\S+", value):
         raise ValueError("refused")
     return value
-
-
-def _revisions(value: str) -> str:
-    """`update_draft` is read as `review` in this version (NOT_YET): a person looks instead of us."""
-    return "review" if value.lower() == "update_draft" else value.lower()
 
 
 def _must(sentence: str, **limits: Any) -> Any:
@@ -198,7 +200,7 @@ class Settings(BaseSettings):
     sync_doubt_first_look_seconds: Delay = 30
     sync_doubt_second_look_seconds: Delay = 120
     sync_brake_posts_per_hour: Annotated[int, _whole("notes", 0, 100_000)] = 30
-    sync_revisions: Annotated[Revisions, BeforeValidator(_revisions), _must("review, update_draft or ignore")] = (
+    sync_revisions: Annotated[Revisions, BeforeValidator(str.lower), _must("review, update_draft or ignore")] = (
         Revisions.REVIEW
     )
     sync_match_identifiers: Annotated[int, _must("2 or 3", ge=2, le=3)] = 2
@@ -268,6 +270,13 @@ class Settings(BaseSettings):
     def warnings(self) -> tuple[str, ...]:
         """What was set and will not be obeyed, one sentence each."""
         return self._warnings
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen characters that change when a setting does that decides what is filed and how; no secret counts."""
+        deciding = [f"{name}={getattr(self, name)!r}" for name in DECIDING]
+        told = [*deciding, f"timezone={self.timezone}", *(repr(route) for route in self.routes)]
+        return sha256("\n".join(told).encode()).hexdigest()[:16]
 
     @property
     def heidi_base(self) -> str:
@@ -386,8 +395,7 @@ def _residency_problems(settings: Settings, labelled: Labelled) -> Iterator[str]
 def _warnings(given: Mapping[str, str], clinic: ClinicFile, settings: Settings, around: Surroundings) -> Iterator[str]:
     """What was set and is not obeyed, and what is obeyed and looks like a slip."""
     for name, missing in NOT_YET.items():
-        setting, _, value = name.partition("=")
-        if setting in given and (not value or given[setting].lower() == value):
+        if name in given:
             yield f"{name} has no effect in this version: {missing}."
     pointed_at = {one.cliniko_api_key.env for one in clinic.clinicians if one.cliniko_api_key}
     for name in ("HEIDI_USER_EMAIL", "HEIDI_USER_ID", "CLINIKO_API_KEY"):

@@ -1,0 +1,227 @@
+"""Amends notes that are filed: brings our own untouched draft up to its document, or takes it back for a person.
+
+A note is touched as soon as anything of it differs from how we left it: then a person does it by hand. Each request
+stands between two commits and is never repeated on a guess; its doubt ends by reading the very note.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sync_worker import lifecycle
+from sync_worker.cliniko import ClinikoClient
+from sync_worker.clock import Clock
+from sync_worker.convert import canonical_text
+from sync_worker.errors import ConversionError, EntryMoved, LeaseLost, Stopping, Unavailable
+from sync_worker.ledger import Ledger
+from sync_worker.ledger.amendments import Newest
+from sync_worker.ledger.leases import Leases
+from sync_worker.lifecycle import LookTimes
+from sync_worker.logs import get_logger
+from sync_worker.model import (
+    Accepted,
+    AmendOutcome,
+    Archived,
+    Attempt,
+    AttemptKind,
+    Entry,
+    InDoubt,
+    KeyTrouble,
+    Lease,
+    Note,
+    NotSent,
+    Reason,
+    Refused,
+    StoredNote,
+    Tally,
+    Wish,
+)
+from sync_worker.prepare import Preparer
+from sync_worker.reading import SessionReader
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Amender:
+    """Carries out what is wished of one clinician's filed notes."""
+
+    cliniko: ClinikoClient
+    ledger: Ledger
+    leases: Leases
+    reader: SessionReader
+    preparer: Preparer
+    looks: LookTimes
+    clock: Clock
+    settle: timedelta
+
+    def run(self, lease: Lease, tally: Tally) -> None:
+        """Amend what is due. Raises `RemoteError` if Cliniko or Heidi stops answering: the wishes stay."""
+        for entry in self.ledger.entries.wished(lease.clinician_id, self.clock.now()):
+            self.clock.check_stop()
+            try:
+                self._amend(lease, entry, tally)
+            except EntryMoved:
+                continue  # a person was faster
+
+    def _amend(self, lease: Lease, entry: Entry, tally: Tally) -> None:
+        newest = self.ledger.amendments.newest(entry)
+        if newest is not None and newest.is_in_doubt and not self._look(lease, entry, newest, tally):
+            return
+        if entry.wish is Wish.WITHDRAW:
+            self._withdraw(lease, entry, tally)
+        else:
+            self._update(lease, entry, tally)
+
+    # ------------------------------------------------------------ the two wishes
+
+    def _withdraw(self, lease: Lease, entry: Entry, tally: Tally) -> None:
+        note = self._note_of(entry)
+        if note is not None and note.archived:
+            self.ledger.amendments.amended(lease, entry, None, now=self.clock.now(), note_updated_at=None)
+        elif note is None or not self._is_untouched(entry, note):
+            self._hold(lease, entry, Reason.TOUCHED, tally)
+        elif attempt := self._begin(lease, entry, AttemptKind.ARCHIVE, canonical_text(note.content)):
+            outcome = self.cliniko.archive_treatment_note(note.note_id, self.leases.guard(lease, self.clock))
+            self._settle(lease, entry, attempt, outcome, "", tally)
+
+    def _update(self, lease: Lease, entry: Entry, tally: Tally) -> None:
+        meant = self._meant(lease, entry, tally)
+        if meant is None:
+            return
+        note, text = self._note_of(entry), canonical_text(meant.content)
+        if note is None or not self._is_untouched(entry, note):
+            self._hold(lease, entry, Reason.REVISED, tally)
+        elif canonical_text(note.content) == text and note.title == meant.title:
+            now = self.clock.now()
+            self.ledger.amendments.amended(lease, entry, None, now=now, note_updated_at=note.updated_at)
+        elif attempt := self._begin(lease, entry, AttemptKind.UPDATE, text):
+            guard = self.leases.guard(lease, self.clock)
+            outcome = self.cliniko.update_treatment_note(note.note_id, meant, guard)
+            self._settle(lease, entry, attempt, outcome, text, tally)
+
+    def _meant(self, lease: Lease, entry: Entry, tally: Tally) -> Note | None:
+        """What the note should say now; None if there is nothing to say, or not yet."""
+        documents = self.reader.documents(entry.session_id) or []
+        document = next((one for one in documents if one.document_id == entry.document_id), None)
+        session = self.reader.session(entry.session_id) if document is not None else None
+        if document is None or session is None:
+            self.ledger.entries.drop_wish(lease, entry)  # gone from Heidi: its note stays as it is
+            return None
+        read_at = self.reader.read_at(entry.session_id)
+        text_hash = self.ledger.keyed_hash(document.content.strip())
+        if text_hash != entry.text_hash:
+            self.ledger.entries.restart_settling(lease, entry, text_hash, read_at=read_at)
+            return None
+        if not lifecycle.is_finished(text_since=entry.text_since, read_at=read_at, settle=self.settle):
+            return None
+        try:
+            return self.preparer.render(session, document, patient_id=entry.patient_id or "")
+        except ConversionError:
+            self._hold(lease, entry, Reason.REVISED, tally)
+            return None
+
+    # ------------------------------------------------------------ the request and its end
+
+    def _begin(self, lease: Lease, entry: Entry, kind: AttemptKind, text: str) -> Attempt | None:
+        self.cliniko.wait_for_turn()
+        self.clock.check_stop()
+        hashed, now = self.ledger.keyed_hash(text), self.clock.now()
+        return self.ledger.amendments.begin(lease, entry, kind, fingerprint=hashed, now=now)  # commit 1
+
+    def _settle(
+        self, lease: Lease, entry: Entry, attempt: Attempt, outcome: AmendOutcome, text: str, tally: Tally
+    ) -> None:
+        now = self.clock.now()
+        log.info(
+            "note.amended",
+            entry=entry.entry_id,
+            attempt=attempt.number,
+            kind=attempt.kind,
+            note_id=entry.note_id,
+            code=getattr(outcome, "code", None),
+        )
+        match outcome:
+            case Archived():
+                self.ledger.amendments.amended(lease, entry, attempt, now=now, note_updated_at=None)  # commit 2
+            case Accepted(note) if canonical_text(note.content) == text:
+                self.ledger.amendments.amended(lease, entry, attempt, now=now, note_updated_at=note.updated_at)
+            case Accepted():
+                self._end(lease, attempt, "accepted", "content_changed", now)
+                self._hold(lease, entry, Reason.CONTENT_CHANGED, tally)
+            case Refused(status):
+                self._end(lease, attempt, "refused", str(status), now)
+                self._hold(lease, entry, _by_hand(entry), tally)
+            case KeyTrouble(status):
+                self._end(lease, attempt, "key_trouble", str(status), now)
+                raise self.cliniko.refusal(status, "create_note")
+            case InDoubt(code):
+                self._end(lease, attempt, "in_doubt", code, self.looks.next_look(ended_at=now, looks=0))
+            case NotSent(code):
+                self._end(lease, attempt, "not_sent", code, now)
+                if code == "stopping":
+                    raise Stopping
+                if code == "lease_lost":
+                    raise LeaseLost
+                hint = "Cliniko did not take a change of a note: it is tried again."
+                raise Unavailable("cliniko", f"{attempt.kind}_note", hint=hint)
+
+    def _end(self, lease: Lease, attempt: Attempt, outcome: str, code: str, due_at: datetime) -> None:
+        now = self.clock.now()
+        self.ledger.amendments.end_without_success(lease, attempt, outcome, code, now=now, due_at=due_at)
+
+    # ------------------------------------------------------------ doubt
+
+    def _look(self, lease: Lease, entry: Entry, newest: Newest, tally: Tally) -> bool:
+        """Look whether the change was made. True if it surely was not, and may be asked for once more."""
+        now, attempt = self.clock.now(), newest.attempt
+        if attempt.ended_at is None:  # a dead worker's
+            self._end(lease, attempt, "in_doubt", "abandoned", self.looks.next_look(ended_at=now, looks=0))
+            return False
+        note = self._note_of(entry)
+        if note is not None and self._is_made(attempt, note):
+            self.ledger.amendments.amended(lease, entry, attempt, now=now, note_updated_at=note.updated_at)
+            return False
+        if note is None or not self._is_untouched(entry, note):
+            self._hold(lease, entry, _by_hand(entry), tally)
+            return False
+        looks = attempt.looks + 1
+        due_at = now if looks > 1 else self.looks.next_look(ended_at=attempt.ended_at, looks=looks)
+        self.ledger.amendments.record_look(lease, attempt, due_at=due_at)
+        if looks < 2:
+            return False
+        if newest.doubts >= lifecycle.MOST_ATTEMPTS_IN_DOUBT:
+            self._hold(lease, entry, _by_hand(entry), tally)
+            return False
+        return True
+
+    def _is_made(self, attempt: Attempt, note: StoredNote) -> bool:
+        if attempt.kind is AttemptKind.ARCHIVE:
+            return note.archived
+        return self.ledger.keyed_hash(canonical_text(note.content)) == attempt.fingerprint and not note.archived
+
+    def _note_of(self, entry: Entry) -> StoredNote | None:
+        return self.cliniko.find_note(entry.note_id) if entry.note_id else None
+
+    def _is_untouched(self, entry: Entry, note: StoredNote) -> bool:
+        return is_untouched(self.ledger, entry, note)
+
+    def _hold(self, lease: Lease, entry: Entry, reason: Reason, tally: Tally) -> None:
+        self.ledger.entries.hold_for_review(lease, entry, reason, now=self.clock.now())
+        tally.review += 1
+        log.info("entry.held", entry=entry.entry_id, reason=reason)
+
+
+def is_untouched(ledger: Ledger, entry: Entry, note: StoredNote) -> bool:
+    """Whether a note is exactly as we left it: a live draft, with our text, and Cliniko's stamp of that moment."""
+    left = ledger.amendments.last_text(entry)
+    return (
+        note.draft
+        and not note.archived
+        and entry.note_updated_at is not None
+        and note.updated_at == entry.note_updated_at
+        and ledger.keyed_hash(canonical_text(note.content)) == left
+    )
+
+
+def _by_hand(entry: Entry) -> Reason:
+    return Reason.TOUCHED if entry.wish is Wish.WITHDRAW else Reason.REVISED

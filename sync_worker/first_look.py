@@ -1,0 +1,98 @@
+"""The look before the first request of a tick: what of ours is in Cliniko already, whatever this ledger knows.
+
+One list of the author's notes since the oldest pending session began. A note that carries the reference of a document
+we were about to file is that document's note, so a lost, old or second ledger cannot file anything twice. References
+that this ledger does not know, and that are newer than it, are another worker's: posting pauses itself. A note without
+any reference that says the same was pasted by hand, and a person is asked.
+"""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sync_worker.cliniko import ClinikoClient
+from sync_worker.clock import Clock
+from sync_worker.convert import canonical_text, says_the_same
+from sync_worker.identity import Identity
+from sync_worker.ledger import Ledger
+from sync_worker.logs import get_logger
+from sync_worker.model import Lease, Note, PauseReason, StoredNote
+
+log = get_logger()
+
+BEFORE_SESSION = timedelta(hours=24)
+"""How far before the oldest session the list begins: neither clock need be right."""
+MARK = re.compile(r"\bref ([0-9A-HJKMNP-TV-Z]{8})\b")
+TITLE_MARK = re.compile(r" · ref ([0-9A-HJKMNP-TV-Z]{8})$")
+"""Our titles end so. A clinician may well write "ref" and eight characters into a text, but ends no title like this."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    marked: dict[str, list[StoredNote]] = field(default_factory=lambda: defaultdict(list))
+    unmarked: list[StoredNote] = field(default_factory=list)
+
+
+class FirstLook:
+    """What one tick saw of the author's notes. Reads Cliniko at most once a tick; `forget` ends the tick."""
+
+    def __init__(self, *, cliniko: ClinikoClient, identity: Identity, ledger: Ledger, clock: Clock) -> None:
+        self._cliniko = cliniko
+        self._identity = identity
+        self._ledger = ledger
+        self._clock = clock
+        self._seen: _Seen | None = None
+
+    def forget(self) -> None:
+        """The tick is over: the next one looks again."""
+        self._seen = None
+
+    def notes_marked(self, lease: Lease, reference: str) -> list[StoredNote]:
+        """The author's notes that carry a document's reference, archived ones included.
+
+        Raises `RemoteError` if the list cannot be read whole: then nothing may be sent.
+        """
+        return self._look(lease).marked.get(reference, [])
+
+    def is_there_by_hand(self, lease: Lease, note: Note) -> bool:
+        """Whether the patient has a live note without any reference of ours that says what this one would."""
+        return any(
+            stored.patient_id == note.patient_id and says_the_same(stored.content, note.content)
+            for stored in self._look(lease).unmarked
+        )
+
+    def _look(self, lease: Lease) -> _Seen:
+        if self._seen is None:
+            oldest = self._ledger.entries.oldest_pending(lease.clinician_id) or self._clock.now()
+            author = self._identity.practitioner().practitioner_id
+            notes = self._cliniko.notes_of(author, oldest - BEFORE_SESSION)
+            self._beware_of_others(lease, notes)
+            self._seen = _sorted(notes)
+        return self._seen
+
+    def _beware_of_others(self, lease: Lease, notes: list[StoredNote]) -> None:
+        """Pause where Cliniko holds notes of ours that are younger than this ledger and that it does not know."""
+        alone_since = self._ledger.clinicians.alone_since(lease.clinician_id)
+        young = {
+            mark[1]
+            for note in notes
+            if (mark := TITLE_MARK.search(note.title)) and note.created_at is not None and note.created_at > alone_since
+        }
+        unknown = self._ledger.entries.unknown_references(young) if young else set()
+        if not unknown or self._ledger.clinicians.is_paused(lease.clinician_id):
+            return
+        log.error("alarm.another_worker", count=len(unknown))
+        details = {"references": sorted(unknown)[:20], "count": len(unknown)}
+        self._ledger.clinicians.pause_itself(lease, PauseReason.ANOTHER_WORKER, self._clock.now(), details)
+
+
+def _sorted(notes: list[StoredNote]) -> _Seen:
+    seen = _Seen()
+    for note in notes:
+        marks = set(MARK.findall(note.title)) | set(MARK.findall(canonical_text(note.content)))
+        for reference in marks:
+            seen.marked[reference].append(note)
+        if not marks and not note.archived:
+            seen.unmarked.append(note)
+    return seen

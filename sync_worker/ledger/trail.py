@@ -1,0 +1,188 @@
+"""The audit trail: what was done to Cliniko, what people decided, and every move, written before it takes effect.
+
+Each clinician has a trail of their own. Every step holds a hash over itself and the step before it, and the clinician's
+row holds the newest, so that a step that was changed, removed or slipped in shows. A trail says who, when, which entry
+and why, in ids, codes and names of fields: no patient's data, no text.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from sync_worker.ledger.storage import reading
+from sync_worker.ledger.tables import ClinicianRow, TrailRow
+
+PAGE = 500
+
+
+class Event(StrEnum):
+    """What kind of step it is."""
+
+    ENTERED = "entered"
+    """A document became an entry."""
+    MOVED = "moved"
+    """An entry moved from one status to another."""
+    CLAIMED = "claimed"
+    """A request to create its note is about to leave."""
+    ADOPTED = "adopted"
+    """Its note was in Cliniko already."""
+    LOOKED = "looked"
+    """A complete look for a note in doubt."""
+    WISHED = "wished"
+    """The note is to be updated or withdrawn by the next tick."""
+    AMENDING = "amending"
+    """A request to update or archive its note is about to leave."""
+    AMENDED = "amended"
+    """How such a request ended."""
+    DECIDED = "decided"
+    """A person decided about an entry."""
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    BACKFILL = "backfill"
+    """A person brought older sessions into scope."""
+    RESTORED = "restored"
+    """The ledger was put back from a copy."""
+    VIEWED = "viewed"
+    """A person looked at a patient's page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a clinician's trail. `details` is JSON as it is hashed, or None."""
+
+    clinician_id: int
+    number: int
+    at: datetime
+    entry_id: int | None
+    event: str
+    from_status: str | None
+    to_status: str | None
+    reason: str | None
+    actor: str
+    details: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Where a clinician's trail does not hold: the number of the first step that is wrong or missing."""
+
+    heidi_user_id: str
+    number: int
+
+
+def link(before: bytes | None, step: Step) -> bytes:
+    """SHA-256 over the hash of the step before (32 zero bytes for the first) and the step as JSON."""
+    at = step.at if step.at.tzinfo else step.at.replace(tzinfo=UTC)
+    fields = [
+        step.clinician_id,
+        step.number,
+        at.astimezone(UTC).isoformat(timespec="microseconds"),
+        step.entry_id,
+        step.event,
+        step.from_status,
+        step.to_status,
+        step.reason,
+        step.actor,
+        step.details,
+    ]
+    return hashlib.sha256((before or bytes(32)) + json.dumps(fields, ensure_ascii=True).encode()).digest()
+
+
+def append(
+    db: Connection,
+    clinician_id: int,
+    event: Event,
+    *,
+    at: datetime,
+    actor: str,
+    entry_id: int | None = None,
+    from_status: str | None = None,
+    to_status: str | None = None,
+    reason: str | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Add a step to a clinician's trail, in the caller's transaction: it is committed with what it tells of."""
+    number, before = lock_trail(db, clinician_id)
+    step = Step(
+        clinician_id=clinician_id,
+        number=number + 1,
+        at=at,
+        entry_id=entry_id,
+        event=event.value,
+        from_status=from_status,
+        to_status=to_status,
+        reason=reason,
+        actor=actor,
+        details=json.dumps(details, sort_keys=True) if details else None,
+    )
+    tip = link(before, step)
+    db.execute(insert(TrailRow).values(**_columns(step), hash=tip))
+    where = ClinicianRow.id == clinician_id
+    db.execute(update(ClinicianRow).where(where).values(trail_number=step.number, trail_hash=tip))
+
+
+def lock_trail(db: Connection, clinician_id: int) -> tuple[int, bytes | None]:
+    """The trail's newest number and hash, locked until our commit; also what orders all writers of one clinician."""
+    tip = select(ClinicianRow.trail_number, ClinicianRow.trail_hash).where(ClinicianRow.id == clinician_id)
+    number, hashed = db.execute(tip.with_for_update(key_share=True)).one()
+    return number, bytes(hashed) if hashed is not None else None
+
+
+class Trail:
+    """The trails as they stand, to read and to prove."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def steps(self, entry_id: int | None = None) -> Iterator[tuple[Step, bytes]]:
+        """Every step with its hash, or one entry's, oldest first."""
+        query = select(TrailRow.id, *_COLUMNS, TrailRow.hash).order_by(TrailRow.id).limit(PAGE)
+        if entry_id is not None:
+            query = query.where(TrailRow.entry_id == entry_id)
+        last = 0
+        while True:
+            with reading(self._engine) as db:
+                rows = db.execute(query.where(TrailRow.id > last)).all()
+            for row in rows:
+                yield Step(*row[1:-1]), bytes(row.hash)
+            if len(rows) < PAGE:
+                return
+            last = rows[-1].id
+
+    def breaks(self) -> list[Break]:
+        """Every clinician whose trail was changed by something else than this program."""
+        columns = (ClinicianRow.id, ClinicianRow.heidi_user_id, ClinicianRow.trail_number, ClinicianRow.trail_hash)
+        with reading(self._engine) as db:
+            clinicians = db.execute(select(*columns).order_by(ClinicianRow.id)).all()
+        found = ((row.heidi_user_id, self._first_break(row)) for row in clinicians)
+        return [Break(user_id, number) for user_id, number in found if number is not None]
+
+    def _first_break(self, clinician: Any) -> int | None:
+        number, before = 0, None
+        query = select(*_COLUMNS, TrailRow.hash).order_by(TrailRow.number).limit(PAGE)
+        while number < clinician.trail_number:
+            newer = (TrailRow.number > number, TrailRow.number <= clinician.trail_number)
+            where = (TrailRow.clinician_id == clinician.id, *newer)
+            with reading(self._engine) as db:
+                rows = db.execute(query.where(*where)).all()
+            for row in rows:
+                step = Step(*row[:-1])
+                if step.number != number + 1 or link(before, step) != row.hash:
+                    return number + 1
+                number, before = step.number, bytes(row.hash)
+            if not rows:
+                return number + 1  # the newest steps are missing
+        return None if before == clinician.trail_hash else number
+
+
+_COLUMNS: tuple[Any, ...] = tuple(getattr(TrailRow, name) for name in Step.__slots__)
+
+
+def _columns(step: Step) -> dict[str, Any]:
+    return {name: getattr(step, name) for name in Step.__slots__}

@@ -1,0 +1,63 @@
+"""Whether a document is another one of its session over again: Heidi gives a regenerated document a new id.
+
+Texts are compared live, since the ledger keeps none: the sibling's document where Heidi still has it, else its note.
+"""
+
+from dataclasses import dataclass
+
+from rapidfuzz import fuzz
+
+from sync_worker.cliniko import ClinikoClient
+from sync_worker.convert import body_text, render_note_content
+from sync_worker.errors import ConversionError
+from sync_worker.ledger import Ledger
+from sync_worker.model import Document, Entry, Status
+
+SIMILAR = 85.0
+"""Of a hundred characters so many are the same: then a person says whether both are wanted."""
+FILED = (Status.POSTED, Status.POSTING, Status.IN_DOUBT)
+WAITING = (Status.PENDING, Status.REVIEW)
+
+
+@dataclass(frozen=True, slots=True)
+class Siblings:
+    """Compares a document with the others of its session that are filed, or that were met before it and wait."""
+
+    ledger: Ledger
+    cliniko: ClinikoClient
+
+    def is_regenerated(self, entry: Entry, document: Document, present: list[Document]) -> bool:
+        """Whether a filed or earlier sibling says nearly the same. `present` are the session's documents as of now.
+
+        Raises `RemoteError` where a filed sibling's note cannot be read.
+        """
+        others = [one for one in self.ledger.entries.of_session(entry.session_id) if _counts(one, entry)]
+        if not others:
+            return False
+        by_id = {one.document_id: one for one in present}
+        text = _words(document)
+        return any(_is_similar(text, self._text_of(other, by_id.get(other.document_id))) for other in others)
+
+    def _text_of(self, entry: Entry, document: Document | None) -> str:
+        if document is not None:
+            return _words(document)
+        note = self.cliniko.find_note(entry.note_id) if entry.note_id else None
+        return body_text(note.content) if note else ""
+
+
+def _counts(other: Entry, entry: Entry) -> bool:
+    if other.entry_id == entry.entry_id or other.clinician_id != entry.clinician_id:
+        return False
+    is_earlier = other.status in WAITING and other.entry_id < entry.entry_id
+    return other.status in FILED or other.note_id is not None or is_earlier
+
+
+def _words(document: Document) -> str:
+    try:
+        return body_text(render_note_content(document, source="", layout="sections", html="full"))
+    except ConversionError:
+        return ""
+
+
+def _is_similar(text: str, other: str) -> bool:
+    return bool(text and other) and fuzz.ratio(text, other, score_cutoff=SIMILAR) >= SIMILAR

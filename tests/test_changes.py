@@ -1,0 +1,301 @@
+"""What changes after a note is filed: the document, the patient, the clinician's mind, and the pace."""
+
+from collections.abc import Callable
+
+import pytest
+
+from sync_worker.errors import NotPossible
+from sync_worker.ledger.decisions import Decisions
+from sync_worker.ledger.views import Views
+from sync_worker.model import Status
+from tests.conftest import Clinic
+
+LETTER = (
+    "# History\n\nFell off a ladder on Sunday, cannot lift the left arm.\n\n# Plan\n\nRest, ice, and an X-ray first."
+)
+NEWER = LETTER.replace("an X-ray first", "a sling for a week")
+FAULTS = ["drop", "commit_then_drop", "commit_then_504", "500", "502_html", "cut_201", "commit_late:25"]
+
+
+def reasons(clinic: Clinic) -> list[str]:
+    return [item.reason for item in Views(clinic.ledger.engine).review_list()]
+
+
+def decisions(clinic: Clinic) -> Decisions:
+    return Decisions(clinic.ledger.engine, "person test")
+
+
+def writes(clinic: Clinic, method: str, ending: str) -> int:
+    return sum(one.method == method and one.path.endswith(ending) for one in clinic.cliniko.requests)
+
+
+def filed(clinic: Clinic, **settings: str) -> tuple[str, str]:
+    """A filed document: its own id and its note's."""
+    clinic.restart(**settings)
+    _, _, document = clinic.a_finished_document(LETTER)
+    assert clinic.tick().tally.posted == 1
+    clinic.clock.advance(60)
+    return document, clinic.notes()[0].note_id
+
+
+# ---------------------------------------------------------------- the document
+
+
+def test_an_untouched_draft_follows_its_document_where_the_practice_wants_it(clinic: Clinic) -> None:
+    document, _ = filed(clinic, SYNC_REVISIONS="update_draft")
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.tick()
+    [note] = clinic.notes()
+    assert "sling for a week" in str(note.content)
+    assert (note.draft, clinic.posts(), reasons(clinic)) == (True, 1, [])
+    clinic.heidi.edit_document(document, NEWER.replace("sling", "bandage"))
+    clinic.clock.advance(60)
+    clinic.tick()
+    assert "bandage for a week" in str(clinic.notes()[0].content)
+    assert writes(clinic, "PATCH", clinic.notes()[0].note_id) == 2
+    clinic.ticks(3)
+    assert writes(clinic, "PATCH", clinic.notes()[0].note_id) == 2
+
+
+@pytest.mark.parametrize("touch", ["edited", "finalised", "archived"])
+def test_a_note_that_somebody_touched_is_never_updated(clinic: Clinic, touch: str) -> None:
+    document, note_id = filed(clinic, SYNC_REVISIONS="update_draft")
+    {
+        "edited": lambda: clinic.cliniko.edit_note(note_id, title="My own title"),
+        "finalised": lambda: clinic.cliniko.finalise_note(note_id),
+        "archived": lambda: clinic.cliniko.archive_note(note_id),
+    }[touch]()
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.ticks(3)
+    assert reasons(clinic) == ["revised"]
+    assert writes(clinic, "PATCH", note_id) == 0
+
+
+def test_an_update_waits_until_the_new_text_rests(clinic: Clinic) -> None:
+    document, note_id = filed(clinic, SYNC_REVISIONS="update_draft")
+    clinic.restart(SYNC_SETTLE_SECONDS="600")
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.tick()
+    clinic.clock.advance(500)
+    clinic.tick()
+    assert writes(clinic, "PATCH", note_id) == 0
+    clinic.clock.advance(200)
+    clinic.tick()
+    assert writes(clinic, "PATCH", note_id) == 1
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_of_an_update_ends_with_the_new_text_and_one_note(clinic: Clinic, fault: str) -> None:
+    document, _ = filed(clinic, SYNC_REVISIONS="update_draft")
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.cliniko.fail("patch", fault)
+    clinic.ticks(6)
+    [note] = clinic.notes()
+    assert "sling for a week" in str(note.content)
+    assert (reasons(clinic), clinic.posts()) == ([], 1)
+
+
+def test_a_clinicians_edit_while_an_update_is_in_doubt_is_never_overwritten(clinic: Clinic) -> None:
+    document, note_id = filed(clinic, SYNC_REVISIONS="update_draft")
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.cliniko.fail("patch", "drop")
+    clinic.tick()
+    clinic.cliniko.edit_note(note_id, title="My own title")
+    clinic.ticks(5)
+    assert clinic.notes()[0].title == "My own title"
+    assert (reasons(clinic), writes(clinic, "PATCH", note_id)) == (["revised"], 1)
+
+
+def test_a_regenerated_document_is_a_persons_to_decide(clinic: Clinic) -> None:
+    patient, session, _ = clinic.a_finished_document(LETTER)
+    clinic.tick()
+    clinic.a_document(session, LETTER.replace("Sunday", "Monday"))
+    clinic.a_document(
+        session, "# Exercises\n\nPendulum swings, ten times a day, as far as it does not hurt.", name="Handout"
+    )
+    clinic.ticks(2)
+    assert (reasons(clinic), clinic.posts()) == (["regenerated"], 2)
+    [item] = Views(clinic.ledger.engine).review_list()
+    decisions(clinic).assign(item.entry, patient, clinic.clock.now())
+    clinic.tick()
+    assert clinic.posts() == 3
+
+
+def test_a_document_regenerated_in_place_of_its_filed_sibling_is_known_by_the_note(clinic: Clinic) -> None:
+    _, session, document = clinic.a_finished_document(LETTER)
+    clinic.tick()
+    clinic.heidi.delete_document(document)
+    clinic.a_document(session, LETTER.replace("Sunday", "Monday"))
+    clinic.ticks(2)
+    assert (reasons(clinic), clinic.posts()) == (["regenerated"], 1)
+
+
+def test_of_two_alike_that_wait_the_first_is_filed(clinic: Clinic) -> None:
+    clinic.a_patient()
+    session = clinic.a_session()
+    clinic.a_document(session, LETTER)
+    clinic.a_document(session, LETTER.replace("Sunday", "Monday"))
+    clinic.ticks(2)
+    assert (reasons(clinic), clinic.posts()) == (["regenerated"], 1)
+
+
+# ---------------------------------------------------------------- the patient
+
+
+def test_a_patient_renamed_in_heidi_after_filing_is_put_before_the_clinician_once(clinic: Clinic) -> None:
+    _, session, _ = clinic.a_finished_document(LETTER)
+    clinic.tick()
+    clinic.clock.advance(60)
+    clinic.heidi.edit_patient(session, patient_name="Nora Quinn", birth_date="1971-01-02")
+    clinic.tick()
+    assert (reasons(clinic), clinic.posts()) == (["patient_changed"], 1)
+    [item] = Views(clinic.ledger.engine).review_list()
+    decisions(clinic).dismiss(item.entry, "mended_by_hand", clinic.clock.now())
+    clinic.ticks(3)
+    assert reasons(clinic) == []
+
+
+def test_other_blanks_or_capitals_in_the_name_are_no_other_patient(clinic: Clinic) -> None:
+    _, session, _ = clinic.a_finished_document(LETTER)
+    clinic.tick()
+    clinic.clock.advance(60)
+    clinic.heidi.edit_patient(session, patient_name="  MARY  Jones ")
+    clinic.ticks(2)
+    assert reasons(clinic) == []
+
+
+def test_a_patient_changed_before_filing_is_matched_again(clinic: Clinic) -> None:
+    clinic.restart(SYNC_SETTLE_SECONDS="600")
+    _, session, _ = clinic.a_finished_document(LETTER)
+    other = clinic.a_patient(first="Nora", last="Quinn", born="1971-01-02")
+    clinic.tick()
+    clinic.heidi.edit_patient(session, patient_name="Nora Quinn", birth_date="1971-01-02")
+    clinic.clock.advance(700)
+    clinic.tick()
+    assert [note.patient_id for note in clinic.notes()] == [other]
+
+
+# ---------------------------------------------------------------- taking back
+
+
+def test_a_note_that_nobody_touched_is_taken_back(clinic: Clinic) -> None:
+    _, note_id = filed(clinic)
+    decisions(clinic).withdraw(1, "wrong_patient", clinic.clock.now())
+    clinic.tick()
+    [note] = clinic.notes()
+    assert note.archived_at is not None
+    assert clinic.ledger.entries.get(1).status is Status.WITHDRAWN
+    clinic.ticks(3)
+    assert (clinic.posts(), writes(clinic, "POST", f"{note_id}/archive")) == (1, 1)
+
+
+def test_a_note_is_taken_back_although_posting_is_paused(clinic: Clinic) -> None:
+    filed(clinic)
+    decisions(clinic).pause(None, clinic.clock.now())
+    decisions(clinic).withdraw(1, "wrong_patient", clinic.clock.now())
+    clinic.tick()
+    assert clinic.ledger.entries.get(1).status is Status.WITHDRAWN
+
+
+def test_a_note_that_somebody_touched_is_not_taken_back(clinic: Clinic) -> None:
+    _, note_id = filed(clinic)
+    decisions(clinic).withdraw(1, "wrong_patient", clinic.clock.now())
+    clinic.cliniko.finalise_note(note_id)
+    clinic.tick()
+    assert (reasons(clinic), clinic.notes()[0].archived_at) == (["touched"], None)
+
+
+def test_a_note_that_somebody_archived_already_is_withdrawn_without_a_request(clinic: Clinic) -> None:
+    _, note_id = filed(clinic)
+    clinic.cliniko.archive_note(note_id)
+    decisions(clinic).withdraw(1, "wrong_patient", clinic.clock.now())
+    clinic.tick()
+    assert clinic.ledger.entries.get(1).status is Status.WITHDRAWN
+    assert writes(clinic, "POST", "/archive") == 0
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_of_taking_back_ends_with_the_note_archived(clinic: Clinic, fault: str) -> None:
+    filed(clinic)
+    decisions(clinic).withdraw(1, "wrong_patient", clinic.clock.now())
+    clinic.cliniko.fail("archive", fault)
+    clinic.ticks(6)
+    assert clinic.notes()[0].archived_at is not None
+    assert clinic.ledger.entries.get(1).status is Status.WITHDRAWN
+
+
+def test_what_was_never_filed_cannot_be_taken_back(clinic: Clinic) -> None:
+    clinic.a_document(clinic.a_session("Nobody Known"))
+    clinic.tick()
+    with pytest.raises(NotPossible, match="no note"):
+        decisions(clinic).withdraw(1, "wrong_patient", clinic.clock.now())
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("wish", ["update", "withdraw"])
+@pytest.mark.parametrize("moment", ["before the request", "after it"])
+def test_a_worker_that_dies_around_an_amendment_leaves_it_done_once(
+    make_clinic: Callable[[str], Clinic], ledger_url: str, monkeypatch: pytest.MonkeyPatch, wish: str, moment: str
+) -> None:
+    clinic = make_clinic(ledger_url)
+    document, note_id = filed(clinic, SYNC_REVISIONS="update_draft")
+    if wish == "update":
+        clinic.heidi.edit_document(document, NEWER)
+    else:
+        decisions(clinic).withdraw(1, "wrong_patient", clinic.clock.now())
+
+    def die(*_: object, **__: object) -> None:
+        raise Died
+
+    if moment == "after it":
+        monkeypatch.setattr(clinic.ledger.amendments, "amended", die)
+    else:
+        cliniko = clinic.worker.pipelines["physio-1"].cliniko
+        monkeypatch.setattr(cliniko, "update_treatment_note", die)
+        monkeypatch.setattr(cliniko, "archive_treatment_note", die)
+    with pytest.raises(Died):
+        clinic.worker.pipelines["physio-1"].tick(full=True)
+    monkeypatch.undo()
+    clinic.restart()
+    clinic.ticks(6)
+    [note] = clinic.notes()
+    assert "sling for a week" in str(note.content) if wish == "update" else note.archived_at is not None
+    requests = writes(clinic, "PATCH", note_id) + writes(clinic, "POST", f"{note_id}/archive")
+    assert requests == 1
+
+
+# ---------------------------------------------------------------- the pace
+
+
+def test_more_notes_within_an_hour_than_the_practice_allows_pause_the_clinician(clinic: Clinic) -> None:
+    clinic.restart(SYNC_BRAKE_POSTS_PER_HOUR="3")
+    clinic.a_patient()
+    for number in range(5):
+        clinic.a_document(clinic.a_session(), f"# Plan\n\nDocument {number} says {'again ' * number}.")
+    report = clinic.tick()
+    assert (report.tally.posted, report.tally.pending, report.trouble.code) == (3, 2, "brake")
+    clinic.clock.advance(4000)
+    assert clinic.tick().tally.posted == 0  # it does not let go by itself
+    decisions(clinic).resume(None, clinic.clock.now())
+    assert clinic.tick().tally.posted == 2
+
+
+def test_without_a_brake_nothing_is_held_up(clinic: Clinic) -> None:
+    clinic.restart(SYNC_BRAKE_POSTS_PER_HOUR="0")
+    clinic.a_patient()
+    for number in range(32):
+        clinic.a_document(clinic.a_session(), f"# Plan\n\nDocument {number}.")
+    assert clinic.tick().tally.posted == 32
+
+
+def test_the_brake_counts_an_hour_and_no_more(clinic: Clinic) -> None:
+    clinic.restart(SYNC_BRAKE_POSTS_PER_HOUR="2")
+    clinic.a_patient()
+    for hour in range(3):
+        for number in range(2):
+            clinic.a_document(clinic.a_session(), f"# Plan\n\nDocument {number} of hour {hour} {'again ' * hour}.")
+        assert clinic.tick().tally.posted == 2
+        clinic.clock.advance(3700)
