@@ -128,6 +128,29 @@ def resume(clinician: Clinician = None) -> None:
     _run(lambda: command.resume(clinician))
 
 
+@app.command()
+def backfill(
+    since: Annotated[str, typer.Option(metavar="DATE", help="Bring in sessions from this day on.")],
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Up to this day, which counts whole.")] = None,
+) -> None:
+    """Bring older sessions into scope, and show how their documents are filed."""
+    from sync_worker.commands import backfill as command
+
+    _run(lambda: command.backfill(since, until))
+
+
+@app.command()
+def undo(
+    entry: EntryNumber,
+    reason: Annotated[str, typer.Option(metavar="CODE", help="Such as wrong_patient, filed_by_mistake.")],
+    as_json: Json = False,
+) -> None:
+    """Take back a note that we wrote and nobody has touched."""
+    from sync_worker.commands import undo as command
+
+    _run(lambda: command.undo(entry, reason, as_json=as_json), as_json=as_json)
+
+
 @review.command("list")
 def review_list(as_json: Json = False) -> None:
     """What waits, longest first."""

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta
 
 from sync_worker import __version__
+from sync_worker.alarms import Alarm, standing
 from sync_worker.amend import Amender
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
@@ -18,6 +19,7 @@ from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger, migrate
 from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.storage import open_engine
+from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import LookTimes
 from sync_worker.model import TickReport
 from sync_worker.pipeline import Pipeline, TickSettings
@@ -99,6 +101,7 @@ class Worker:
         self.ledger = ledger
         self.leases = Leases(ledger)
         self._clock = clock
+        self._retention_days = settings.heidi_retention_days
         self._budgets: dict[str, RateBudget] = {}
         self.pipelines = {
             clinician.heidi_user_id: self._pipeline(settings, clinician) for clinician in settings.clinicians
@@ -118,6 +121,12 @@ class Worker:
                 holder = self.ledger.clinicians.lease_holder(state.clinician_id)
                 held.append(f"{pipeline.settings.name} is held by {holder}.")
         return held
+
+    def alarms(self) -> list[Alarm]:
+        """What a person must be told of now. Raises `LedgerUnavailable`."""
+        names = {user_id: pipeline.settings.name for user_id, pipeline in self.pipelines.items()}
+        views = Views(self.ledger.engine)
+        return list(standing(views, names=names, now=self._clock.now(), retention_days=self._retention_days))
 
     def close(self) -> None:
         """Let go of leases and connections."""

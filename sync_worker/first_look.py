@@ -8,7 +8,7 @@ any reference that says the same was pasted by hand, and a person is asked.
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from sync_worker.cliniko import ClinikoClient
@@ -28,50 +28,59 @@ TITLE_MARK = re.compile(r" · ref ([0-9A-HJKMNP-TV-Z]{8})$")
 """Our titles end so. A clinician may well write "ref" and eight characters into a text, but ends no title like this."""
 
 
-@dataclass(slots=True)
-class _Seen:
-    marked: dict[str, list[StoredNote]] = field(default_factory=lambda: defaultdict(list))
-    unmarked: list[StoredNote] = field(default_factory=list)
+class AuthorsNotes:
+    """The notes of one author, archived ones included, by what ties them to documents of ours."""
+
+    def __init__(self, notes: Iterable[StoredNote]) -> None:
+        self._marked: dict[str, list[StoredNote]] = defaultdict(list)
+        self._unmarked: list[StoredNote] = []
+        for note in notes:
+            marks = set(MARK.findall(note.title)) | set(MARK.findall(canonical_text(note.content)))
+            for reference in marks:
+                self._marked[reference].append(note)
+            if not marks and not note.archived:
+                self._unmarked.append(note)
+
+    def marked(self, reference: str) -> list[StoredNote]:
+        """Those that carry a document's reference."""
+        return self._marked.get(reference, [])
+
+    def has_by_hand(self, note: Note) -> bool:
+        """Whether the patient has a live one without any reference of ours that says what this note would."""
+        return any(
+            stored.patient_id == note.patient_id and says_the_same(stored.content, note.content)
+            for stored in self._unmarked
+        )
 
 
 class FirstLook:
-    """What one tick saw of the author's notes. Reads Cliniko at most once a tick; `forget` ends the tick."""
+    """One clinician's look. Reads Cliniko at most once a tick; `forget` ends the tick."""
 
     def __init__(self, *, cliniko: ClinikoClient, identity: Identity, ledger: Ledger, clock: Clock) -> None:
         self._cliniko = cliniko
         self._identity = identity
         self._ledger = ledger
         self._clock = clock
-        self._seen: _Seen | None = None
+        self._notes: AuthorsNotes | None = None
 
     def forget(self) -> None:
         """The tick is over: the next one looks again."""
-        self._seen = None
+        self._notes = None
 
-    def notes_marked(self, lease: Lease, reference: str) -> list[StoredNote]:
-        """The author's notes that carry a document's reference, archived ones included.
+    def notes(self, lease: Lease) -> AuthorsNotes:
+        """The author's notes since a day before the oldest session of which something is pending.
 
         Raises `RemoteError` if the list cannot be read whole: then nothing may be sent.
         """
-        return self._look(lease).marked.get(reference, [])
-
-    def is_there_by_hand(self, lease: Lease, note: Note) -> bool:
-        """Whether the patient has a live note without any reference of ours that says what this one would."""
-        return any(
-            stored.patient_id == note.patient_id and says_the_same(stored.content, note.content)
-            for stored in self._look(lease).unmarked
-        )
-
-    def _look(self, lease: Lease) -> _Seen:
-        if self._seen is None:
+        if self._notes is None:
             oldest = self._ledger.entries.oldest_pending(lease.clinician_id) or self._clock.now()
             author = self._identity.practitioner().practitioner_id
-            notes = self._cliniko.notes_of(author, oldest - BEFORE_SESSION)
-            self._beware_of_others(lease, notes)
-            self._seen = _sorted(notes)
-        return self._seen
+            found = self._cliniko.notes_of(author, oldest - BEFORE_SESSION)
+            self._beware_of_others(lease, found)
+            self._notes = AuthorsNotes(found)
+        return self._notes
 
-    def _beware_of_others(self, lease: Lease, notes: list[StoredNote]) -> None:
+    def _beware_of_others(self, lease: Lease, notes: Sequence[StoredNote]) -> None:
         """Pause where Cliniko holds notes of ours that are younger than this ledger and that it does not know."""
         alone_since = self._ledger.clinicians.alone_since(lease.clinician_id)
         young = {
@@ -85,14 +94,3 @@ class FirstLook:
         log.error("alarm.another_worker", count=len(unknown))
         details = {"references": sorted(unknown)[:20], "count": len(unknown)}
         self._ledger.clinicians.pause_itself(lease, PauseReason.ANOTHER_WORKER, self._clock.now(), details)
-
-
-def _sorted(notes: list[StoredNote]) -> _Seen:
-    seen = _Seen()
-    for note in notes:
-        marks = set(MARK.findall(note.title)) | set(MARK.findall(canonical_text(note.content)))
-        for reference in marks:
-            seen.marked[reference].append(note)
-        if not marks and not note.archived:
-            seen.unmarked.append(note)
-    return seen

@@ -54,7 +54,7 @@ class HeidiClient:
         self._api_key = api_key
         self._email = email
         self._user_id = user_id
-        self._region = region
+        self.region = region
         self._clock = clock
         self._token: _Token | None = None
         self._linked_token: str | None = None
@@ -99,7 +99,7 @@ class HeidiClient:
 
     def link_url(self) -> str:
         """The address at which the clinician links their account. It holds a live token: for their eyes only."""
-        query = {"reset": "true", "region": self._region.upper(), "productName": PRODUCT_NAME, "t": self._fresh_token()}
+        query = {"reset": "true", "region": self.region.upper(), "productName": PRODUCT_NAME, "t": self._fresh_token()}
         return f"{LINK_PAGE}?{urlencode(query)}"
 
     # ------------------------------------------------------------ what the pipeline reads

@@ -188,7 +188,8 @@ class Pipeline:
             self.hold(lease, entry, Reason.SOURCE_GONE)
             return Delivery.ASIDE
         self.identity.practitioner()
-        if found := self.first_look.notes_marked(lease, entry.reference):
+        there = self.first_look.notes(lease)
+        if found := there.marked(entry.reference):
             return self._adopt(lease, entry, found)
         if not entry.pinned and self.siblings.is_regenerated(entry, document, documents):
             self.hold(lease, entry, Reason.REGENERATED)
@@ -205,7 +206,7 @@ class Pipeline:
             case Skipped(reason):
                 self._skip(lease, entry, reason)
                 return Delivery.ASIDE
-            case Prepared() as prepared if not entry.pinned and self.first_look.is_there_by_hand(lease, prepared.note):
+            case Prepared() as prepared if not entry.pinned and there.has_by_hand(prepared.note):
                 self.hold(lease, entry, Reason.ALREADY_THERE)
                 return Delivery.DONE
             case Prepared() as prepared:

@@ -4,16 +4,18 @@ The text of a document whose session rested for the settling time counts as sett
 that is the best that can be said.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sync_worker import lifecycle
 from sync_worker.clock import Clock
+from sync_worker.convert import reference_of
 from sync_worker.errors import NotAuthorised, RemoteError
+from sync_worker.first_look import BEFORE_SESSION, AuthorsNotes
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import Ledger
-from sync_worker.model import ClinicianState, Document, Entry, PlannedEntry, Reason, Session, Status
+from sync_worker.model import ClinicianState, Document, Entry, PlannedEntry, Reason, Session, Status, StoredNote
 from sync_worker.prepare import NeedsReview, Prepared, Preparer, Skipped
 from sync_worker.reading import SessionReader
 
@@ -31,7 +33,10 @@ class PlanScope:
 
 
 class Planner:
-    """Plans one clinician's next tick. `ledger` and `state` are None where there is none yet."""
+    """Plans one clinician's next tick. `ledger` and `state` are None where there is none yet.
+
+    `notes_since` reads the author's notes in Cliniko; it is asked once, before the first document that would be filed.
+    """
 
     def __init__(
         self,
@@ -42,14 +47,18 @@ class Planner:
         ledger: Ledger | None,
         state: ClinicianState | None,
         scope: PlanScope,
+        notes_since: Callable[[datetime], Iterable[StoredNote]],
         clock: Clock,
     ) -> None:
         self._heidi = heidi
+        self._region = heidi.region
         self._reader = reader
         self._preparer = preparer
         self._ledger = ledger
         self._state = state
         self._scope = scope
+        self._notes_since = notes_since
+        self._there: AuthorsNotes | None = None
         self._clock = clock
 
     def plan(self) -> Iterator[PlannedEntry | RemoteError]:
@@ -88,6 +97,9 @@ class Planner:
             return "wait", entry.status.value, entry.patient_id
         elif entry.status is Status.REVIEW:
             return "review", entry.reason, entry.patient_id
+        reference = reference_of(region=self._region, session_id=session.session_id, document_id=document.document_id)
+        if self._notes().marked(reference):
+            return "skip", "already_filed", None
         match self._preparer.prepare(
             session,
             document,
@@ -98,10 +110,18 @@ class Planner:
                 return "review", reason, None
             case Skipped(reason):
                 return "skip", reason, None
+            case Prepared(note) if not (entry and entry.pinned) and self._notes().has_by_hand(note):
+                return "review", Reason.ALREADY_THERE, note.patient_id
             case Prepared(note) if self._is_settled(session, document, entry):
                 return "post", None, note.patient_id
             case Prepared(note):
                 return "wait", "settling", note.patient_id
+
+    def _notes(self) -> AuthorsNotes:
+        """What of ours is in Cliniko already, whatever the ledger knows: a tick looks too."""
+        if self._there is None:
+            self._there = AuthorsNotes(self._notes_since(self._scope.oldest - BEFORE_SESSION))
+        return self._there
 
     def _beginning(self, session: Session) -> tuple[Status, Reason | None]:
         """How a tick would enter a document that it has not seen."""

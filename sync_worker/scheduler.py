@@ -19,6 +19,7 @@ from sync_worker.logs import get_logger
 log = get_logger()
 
 DECISIONS_SECONDS = 2
+ALARMS_SECONDS = 900
 JITTER_SECONDS = 3
 
 
@@ -52,6 +53,15 @@ class Service:
             )
         self._scheduler.add_job(
             self._notice_decisions, "interval", id="decisions", seconds=DECISIONS_SECONDS, executor="watch"
+        )
+
+        self._scheduler.add_job(
+            self._tell_alarms,
+            "interval",
+            id="alarms",
+            seconds=ALARMS_SECONDS,
+            executor="watch",
+            next_run_time=datetime.now(UTC),
         )
 
     def run(self) -> None:
@@ -89,6 +99,16 @@ class Service:
                 idle = user_id not in self._running
             if idle and self._decisions_seen.get(user_id, newest) < newest:
                 self._scheduler.modify_job(user_id, next_run_time=datetime.now(UTC))
+
+    def _tell_alarms(self) -> None:
+        """Log what a person must be told of, for as long as it stands."""
+        try:
+            alarms = self._worker.alarms()
+        except LedgerUnavailable:
+            return  # the tick says so
+        for alarm in alarms:
+            tell = log.error if alarm.level == "alarm" else log.warning
+            tell(f"alarm.{alarm.code}", clinician=alarm.clinician)
 
     @staticmethod
     def _on_trouble(event: JobEvent) -> None:

@@ -57,6 +57,7 @@ def _findings(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
     yield from (Finding("settings", "warning", warning) for warning in settings.warnings)
     yield from _looks(settings)
     yield _ledger(settings)
+    yield from _retention(settings, clock)
     practitioners: dict[str, str] = {}
     for clinician in settings.clinicians:
         yield from _clinician(settings, clinician, practitioners, clock)
@@ -86,6 +87,22 @@ def _ledger(settings: Settings) -> Finding:
     except (LedgerUnavailable, LedgerMismatch) as error:
         return Finding("ledger", "problem", str(error))
     return Finding("ledger", "ok", f"The ledger answers and is of this program's version, {version}.")
+
+
+def _retention(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
+    days = settings.heidi_retention_days
+    if days is None:
+        yield Finding(
+            "retention",
+            "warning",
+            "HEIDI_RETENTION_DAYS is not set: if the practice lets Heidi delete sessions, say after how many days, so "
+            "that you are told before a waiting document is lost.",
+        )
+    elif days <= settings.sync_lookback_days:
+        sentence = f"Heidi deletes sessions after {days} days, within SYNC_LOOKBACK_DAYS={settings.sync_lookback_days}."
+        yield Finding(
+            "retention", "warning", f"{sentence} Let Heidi keep them for longer, or look at the review list daily."
+        )
 
 
 def _place_for_ledger(settings: Settings) -> Finding:

@@ -71,6 +71,7 @@ def _plan_one(
             ledger=ledger,
             state=state,
             scope=_scope(settings, state, identity, day, clock.now()),
+            notes_since=lambda since: cliniko.notes_of(identity.practitioner().practitioner_id, since),
             clock=clock,
         )
         yield from planner.plan()

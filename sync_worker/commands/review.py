@@ -21,7 +21,7 @@ from sync_worker.errors import ConfigurationError, NotPossible
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import EntryLife, ReviewItem, Views, waits_on
 from sync_worker.model import Reason
-from sync_worker.settings import Settings
+from sync_worker.settings import ClinicianSettings, Settings
 
 CLINIKO_ID = re.compile(r"[0-9]{1,20}")
 CODE = re.compile(r"[a-z][a-z0-9_]{0,47}")
@@ -44,7 +44,7 @@ def list_waiting(*, as_json: bool) -> int:
 def show(entry: int, *, as_json: bool) -> int:
     """Print one entry's whole life."""
     settings, _ = setup.load()
-    life = _life(setup.require_ledger(settings), entry)
+    life = life_of(setup.require_ledger(settings), entry)
     if as_json:
         print_json(_life_json(life))
     else:
@@ -58,25 +58,22 @@ def assign(entry: int, patient: str, *, as_json: bool) -> int:
         raise ConfigurationError(["--patient takes the number at the end of the patient's address in Cliniko."])
     engine, decisions, clock = _deciding()
     decisions.assign(entry, patient, clock.now())
-    return _done(engine, entry, "It is filed on that patient with the next tick.", as_json=as_json)
+    return tell(engine, entry, "It is filed on that patient with the next tick.", as_json=as_json)
 
 
 def dismiss(entry: int, reason: str, *, as_json: bool) -> int:
     """Do not file an entry."""
-    if not CODE.fullmatch(reason):
-        raise ConfigurationError(
-            ["--reason takes a code of small letters and underscores, such as filed_by_hand: never a patient's data."]
-        )
+    require_code(reason)
     engine, decisions, clock = _deciding()
     decisions.dismiss(entry, reason, clock.now())
-    return _done(engine, entry, "It is not filed.", as_json=as_json)
+    return tell(engine, entry, "It is not filed.", as_json=as_json)
 
 
 def retry(entry: int, *, as_json: bool) -> int:
     """Try an entry again with the next tick."""
     engine, decisions, clock = _deciding()
     decisions.retry(entry, clock.now())
-    return _done(engine, entry, "It is tried again with the next tick.", as_json=as_json)
+    return tell(engine, entry, "It is tried again with the next tick.", as_json=as_json)
 
 
 def resolve(entry: int, note: str | None, *, not_there: bool, as_json: bool) -> int:
@@ -91,10 +88,26 @@ def resolve(entry: int, note: str | None, *, not_there: bool, as_json: bool) -> 
     if note is None:
         surely_ended = timedelta(seconds=settings.sync_doubt_second_look_seconds)
         decisions.resolve_not_there(entry, clock.now(), surely_ended=surely_ended)
-        return _done(engine, entry, "It is filed once more, on the same patient, with the next tick.", as_json=as_json)
+        return tell(engine, entry, "It is filed once more, on the same patient, with the next tick.", as_json=as_json)
     _require_note(settings, engine, clock, entry, note)
     decisions.resolve_there(entry, note, clock.now())
-    return _done(engine, entry, f"Its note is {note}.", as_json=as_json)
+    return tell(engine, entry, f"Its note is {note}.", as_json=as_json)
+
+
+def require_code(reason: str) -> None:
+    """Refuse a reason that is no code: words could hold a patient's data."""
+    if not CODE.fullmatch(reason):
+        raise ConfigurationError(
+            ["--reason takes a code of small letters and underscores, such as filed_by_hand: never a patient's data."]
+        )
+
+
+def clinician_of(settings: Settings, life: EntryLife) -> ClinicianSettings:
+    """The clinician whose entry it is, with their key. Raises `NotPossible` if they left the settings."""
+    found = next((one for one in settings.clinicians if one.heidi_user_id == life.heidi_user_id), None)
+    if found is None:
+        raise NotPossible("The entry's clinician is not in the settings any more, so the note cannot be looked up.")
+    return found
 
 
 def actor() -> str:
@@ -112,10 +125,7 @@ def _deciding() -> tuple[Engine, Decisions, SystemClock]:
 
 
 def _require_note(settings: Settings, engine: Engine, clock: SystemClock, entry: int, note: str) -> None:
-    user_id = _life(engine, entry).heidi_user_id
-    clinician = next((one for one in settings.clinicians if one.heidi_user_id == user_id), None)
-    if clinician is None:
-        raise NotPossible("The entry's clinician is not in the settings any more, so the note cannot be looked up.")
+    clinician = clinician_of(settings, life_of(engine, entry))
     client = cliniko_client(settings, clinician, clock)
     try:
         if client.find_note(note) is None:
@@ -124,15 +134,17 @@ def _require_note(settings: Settings, engine: Engine, clock: SystemClock, entry:
         client.close()
 
 
-def _life(engine: Engine, entry: int) -> EntryLife:
+def life_of(engine: Engine, entry: int) -> EntryLife:
+    """One entry with its whole life. Raises `NotPossible` if there is no such number."""
     life = Views(engine).entry_life(entry)
     if life is None:
         raise NotPossible(f"There is no entry {entry}: `sync-worker review list` shows them.")
     return life
 
 
-def _done(engine: Engine, entry: int, sentence: str, *, as_json: bool) -> int:
-    life = _life(engine, entry)
+def tell(engine: Engine, entry: int, sentence: str, *, as_json: bool) -> int:
+    """Say where the entry stands after a decision, and what happens next."""
+    life = life_of(engine, entry)
     if as_json:
         print_json({"entry": life.entry, "status": life.status, "reason": life.reason})
     else:

@@ -1,5 +1,6 @@
 """`status`: what the ledger says, without asking any service."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,12 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from sync_worker import __version__
+from sync_worker.alarms import standing
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, print_json, say
 from sync_worker.ledger import migrate
 from sync_worker.ledger.views import Views
 from sync_worker.model import ClinicianState
-from sync_worker.settings import ClinicianSettings
+from sync_worker.settings import ClinicianSettings, Settings
 
 TROUBLE_HINT = "`sync-worker check` says what to do."
 
@@ -21,7 +23,7 @@ def status(*, as_json: bool) -> int:
     """Print counts, ages, cursors, last polls and pauses."""
     settings, clock = setup.load()
     engine = setup.require_ledger(settings)
-    found = _gather(Views(engine), settings.clinicians, clock.now())
+    found = _gather(Views(engine), settings, clock.now())
     if as_json:
         print_json(found)
     else:
@@ -29,7 +31,10 @@ def status(*, as_json: bool) -> int:
     return DONE
 
 
-def _gather(views: Views, clinicians: tuple[ClinicianSettings, ...], now: datetime) -> dict[str, Any]:
+def _gather(views: Views, settings: Settings, now: datetime) -> dict[str, Any]:
+    clinicians = settings.clinicians
+    names = {one.heidi_user_id: one.name for one in clinicians}
+    alarms = standing(views, names=names, now=now, retention_days=settings.heidi_retention_days)
     states = views.clinicians()
     oldest = views.oldest_waiting()
     everybody = views.paused_at() is not None
@@ -38,6 +43,7 @@ def _gather(views: Views, clinicians: tuple[ClinicianSettings, ...], now: dateti
         "schema": migrate.head(),
         "entries": views.entry_counts(),
         "oldest_waiting_seconds": int((now - oldest).total_seconds()) if oldest else None,
+        "alarms": [asdict(alarm) for alarm in alarms],
         "clinicians": [_clinician(one, states.get(one.heidi_user_id), everybody=everybody) for one in clinicians],
     }
 
@@ -89,6 +95,9 @@ def _show(found: dict[str, Any], views: Views, clinicians: tuple[ClinicianSettin
             one["error"]["code"] if one["error"] else "-",
         )
     console.print(people)
+    for alarm in found["alarms"]:
+        who = f"{alarm['clinician']}: " if alarm["clinician"] else ""
+        say(f"{alarm['level'].upper()}: {who}{alarm['hint']}")
 
 
 def _since(stamp: str | None, now: datetime) -> str:

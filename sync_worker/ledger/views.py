@@ -1,16 +1,25 @@
 """What people and programs ask of the ledger: counts and the review list. Straight SQL, read only, ids and codes."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from sync_worker import lifecycle
 from sync_worker.ledger.clinicians import clinician_of, clinician_rows
 from sync_worker.ledger.storage import reading
-from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow, Installation, SessionRow, TrailRow
+from sync_worker.ledger.tables import (
+    AttemptRow,
+    BackfillRow,
+    ClinicianRow,
+    EntryRow,
+    Installation,
+    SessionRow,
+    TrailRow,
+)
 from sync_worker.model import ClinicianState, Reason, Status
 
 WAITING = (Status.PENDING, Status.POSTING, Status.IN_DOUBT, Status.REVIEW)
@@ -28,6 +37,24 @@ class ReviewItem:
     document_id: str
     waiting_since: datetime
     candidates: Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class BackfillProgress:
+    """How far backfills came: their documents by what became of them."""
+
+    walked: bool
+    """Whether Heidi's whole list was read for each of them."""
+    total: int
+    waiting: int
+    posted: int
+    review: int
+    skipped: int
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do for a worker."""
+        return self.walked and not self.waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +132,38 @@ class Views:
             found = [clinician_of(row) for row in db.execute(clinician_rows().order_by(ClinicianRow.id))]
         return {clinician.heidi_user_id: clinician for clinician in found}
 
+    def oldest_waiting_session(self) -> datetime | None:
+        """When the oldest session began of which a document is not in Cliniko yet; where unknown, when it was met."""
+        began = func.coalesce(SessionRow.created_at, EntryRow.found_at)
+        listed = (SessionRow.clinician_id == EntryRow.clinician_id) & (SessionRow.session_id == EntryRow.session_id)
+        query = select(func.min(began)).select_from(EntryRow).outerjoin(SessionRow, listed)
+        query = query.where(EntryRow.status.in_(WAITING), EntryRow.note_id.is_(None))
+        with reading(self._engine) as db:
+            return db.execute(query).scalar()
+
+    def doubts_older_than(self, since: datetime) -> int:
+        """How many entries have been in doubt, or under way, since before a time."""
+        where = (EntryRow.status.in_([Status.IN_DOUBT, Status.POSTING]), EntryRow.status_since < since)
+        with reading(self._engine) as db:
+            return int(db.execute(select(func.count()).select_from(EntryRow).where(*where)).scalar_one())
+
+    def backfill_progress(self, backfill_ids: Sequence[int]) -> BackfillProgress:
+        """How far these backfills came."""
+        columns = (BackfillRow.clinician_id, BackfillRow.since, BackfillRow.until, BackfillRow.walked_at)
+        counts: Counter[str] = Counter()
+        with reading(self._engine) as db:
+            found = db.execute(select(*columns).where(BackfillRow.id.in_(list(backfill_ids)))).all()
+            for one in found:
+                counts.update(_backfilled(db, one.clinician_id, one.since, one.until))
+        return BackfillProgress(
+            walked=all(one.walked_at is not None for one in found),
+            total=counts.total(),
+            waiting=sum(counts[status] for status in (Status.PENDING, Status.POSTING, Status.IN_DOUBT)),
+            posted=counts[Status.POSTED] + counts[Status.WITHDRAWN],
+            review=counts[Status.REVIEW],
+            skipped=counts[Status.SKIPPED],
+        )
+
     def review_list(self) -> list[ReviewItem]:
         """What waits for a person, longest waiting first."""
         query = (
@@ -169,6 +228,15 @@ class Views:
 def waits_on(reason: str | None) -> str:
     """Who can end a review of this reason."""
     return lifecycle.WAITS_ON[Reason(reason or "")].value
+
+
+def _backfilled(db: Connection, clinician_id: int, since: datetime, until: datetime) -> dict[str, int]:
+    """The backfilled documents of sessions of a time, counted by status."""
+    listed = (SessionRow.clinician_id == EntryRow.clinician_id) & (SessionRow.session_id == EntryRow.session_id)
+    query = select(EntryRow.status, func.count()).join(SessionRow, listed).group_by(EntryRow.status)
+    where = (SessionRow.created_at >= since, SessionRow.created_at < until)
+    found = db.execute(query.where(EntryRow.clinician_id == clinician_id, EntryRow.backfilled, *where))
+    return {status: count for status, count in found}
 
 
 def _attempts_of(entry_id: int) -> Any:

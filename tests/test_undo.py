@@ -1,0 +1,102 @@
+"""`undo`, and what `status`, `check` and `plan` say of what changed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.test_cli import Terminal, terminal  # noqa: F401 - a fixture
+
+
+@pytest.fixture
+def filed(terminal: Terminal) -> Terminal:  # noqa: F811
+    """A practice with one filed document: entry 1."""
+    terminal.a_document()
+    terminal.run("once")
+    assert len(terminal.sandbox.cliniko.notes) == 1
+    return terminal
+
+
+def note_of(terminal: Terminal) -> str:  # noqa: F811
+    [note_id] = terminal.sandbox.cliniko.notes
+    return note_id
+
+
+def test_a_note_that_nobody_touched_is_archived_with_the_next_tick(filed: Terminal) -> None:
+    done = filed.run("undo", "1", "--reason", "wrong_patient")
+    assert done.returncode == 0
+    assert "archived with the next tick" in done.stdout
+    filed.run("once")
+    assert filed.sandbox.cliniko.notes[note_of(filed)].archived_at is not None
+    assert filed.json("status")["entries"]["withdrawn"] == 1
+    assert filed.run("undo", "1", "--reason", "wrong_patient").returncode == 1
+
+
+def test_a_note_that_was_touched_is_not_and_the_steps_by_hand_are_told(filed: Terminal) -> None:
+    filed.sandbox.cliniko.finalise_note(note_of(filed))
+    done = filed.run("undo", "1", "--reason", "wrong_patient")
+    assert done.returncode == 1
+    assert "By hand: 1. open note" in done.stderr
+    filed.run("once")
+    assert filed.sandbox.cliniko.notes[note_of(filed)].archived_at is None
+
+
+def test_a_note_archived_by_hand_is_recorded_as_taken_back(filed: Terminal) -> None:
+    filed.sandbox.cliniko.edit_note(note_of(filed), title="Mine")
+    filed.sandbox.cliniko.archive_note(note_of(filed))
+    assert filed.run("undo", "1", "--reason", "wrong_patient").returncode == 0
+    filed.run("once")
+    assert filed.json("status")["entries"]["withdrawn"] == 1
+
+
+@pytest.mark.parametrize(("reason", "code"), [("Mary Jones asked", 2), ("wrong_patient", 1)])
+def test_a_reason_is_a_code_and_an_entry_has_to_be_there(terminal: Terminal, reason: str, code: int) -> None:  # noqa: F811
+    terminal.run("db", "upgrade")
+    done = terminal.run("undo", "7", "--reason", reason)
+    assert done.returncode == code
+    assert "Mary" not in done.stderr
+
+
+# ---------------------------------------------------------------- what is told
+
+
+def test_the_brake_is_told_by_once_and_status_until_somebody_resumes(terminal: Terminal) -> None:  # noqa: F811
+    for number in range(3):
+        terminal.a_document(f"# Plan\n\nDocument {number} {'again ' * number}.")
+    done = terminal.json("once", code=1, SYNC_BRAKE_POSTS_PER_HOUR="2")
+    assert done["clinicians"][0]["error"]["code"] == "brake"
+    told = terminal.json("status")
+    assert (told["clinicians"][0]["paused"], [one["code"] for one in told["alarms"]]) == (True, ["brake"])
+    assert "sync-worker resume" in terminal.run("status").stdout
+    terminal.run("resume")
+    assert terminal.json("once")["totals"]["posted"] == 1
+    assert terminal.json("status")["alarms"] == []
+
+
+@pytest.mark.parametrize(("days", "level"), [(4, []), (6, ["warning"]), (9, ["alarm"])])
+def test_a_waiting_document_that_heidi_may_soon_delete_is_told(
+    terminal: Terminal,  # noqa: F811
+    days: int,
+    level: list[str],
+) -> None:
+    session = terminal.sandbox.heidi.add_session(
+        clinician="physio-1",
+        patient_name="Nobody Known",
+        birth_date="1980-02-03",
+        created_at=datetime.now(UTC) - timedelta(days=days),
+    )
+    terminal.sandbox.heidi.add_document(session, name="Letter", content="# Plan\n\nRest.")
+    terminal.run("once")
+    told = terminal.json("status", HEIDI_RETENTION_DAYS="10")
+    assert [one["level"] for one in told["alarms"]] == level
+
+
+def test_check_asks_for_the_retention_age(terminal: Terminal) -> None:  # noqa: F811
+    assert "HEIDI_RETENTION_DAYS is not set" in terminal.run("check").stdout
+    assert "HEIDI_RETENTION_DAYS" not in terminal.run("check", HEIDI_RETENTION_DAYS="60").stdout
+    assert "within SYNC_LOOKBACK_DAYS" in terminal.run("check", HEIDI_RETENTION_DAYS="7").stdout
+
+
+def test_plan_knows_what_is_filed_although_the_ledger_is_lost(filed: Terminal) -> None:
+    elsewhere = f"sqlite:///{filed.folder / 'elsewhere.db'}"
+    [entry] = filed.json("plan", DATABASE_URL=elsewhere)["entries"]
+    assert (entry["action"], entry["reason"]) == ("skip", "already_filed")
