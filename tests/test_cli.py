@@ -176,7 +176,7 @@ def test_status_tells_as_agreed(terminal: Terminal) -> None:
     terminal.a_document()
     terminal.json("once")
     told = terminal.json("status")
-    assert told.keys() == {"version", "schema", "entries", "oldest_waiting_seconds", "clinicians"}
+    assert told.keys() == {"version", "schema", "entries", "oldest_waiting_seconds", "alarms", "clinicians"}
     assert told["entries"]["posted"] == 1
     assert told["oldest_waiting_seconds"] is None
     [clinician] = told["clinicians"]
