@@ -54,7 +54,7 @@ class Leases:
         files), all are taken anew, with new epochs, or found with another process. Raises `LedgerUnavailable`.
         """
         with self._lock:
-            if self._held and not self._locks.are_kept():
+            if not self._locks.are_kept():
                 self._held.clear()
                 self._locks.close()
             if clinician_id not in self._held:
