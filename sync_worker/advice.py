@@ -20,7 +20,7 @@ ADVICE: Mapping[Reason, str] = {
     Reason.NOT_CARRIED: "The document cannot become a note without losing something. Simplify it in Heidi; or copy it by hand, then dismiss.",
     Reason.REGENERATED: "The document says nearly the same as another one of its session. Assign the patient to file both, or dismiss it.",
     Reason.ALREADY_THERE: "The same text is on the patient's chart already, perhaps pasted by hand. Dismiss it; or assign the patient to file it all the same.",
-    Reason.TOUCHED: "The note was to be updated or taken back, and somebody has changed, finalised or archived it since. Do it by hand in Cliniko, then dismiss.",
+    Reason.TOUCHED: "The note was to be taken back, and it is not as this program left it, or Cliniko does not let it. Do it by hand in Cliniko, then dismiss.",
     Reason.REVISED: "The document was changed after its note was filed. Bring the note up to date by hand, then dismiss.",
     Reason.CONTENT_CHANGED: "Cliniko stored something else than was sent. Compare the note with the document, mend it by hand, then dismiss.",
     Reason.SOURCE_GONE: "The session is gone from Heidi before it was filed. Dismiss it if that was meant.",

@@ -4,14 +4,23 @@ A note is touched as soon as anything of it differs from how we left it: then a 
 stands between two commits and is never repeated on a guess; its doubt ends by reading the very note.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sync_worker import lifecycle
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.convert import canonical_text
-from sync_worker.errors import ConversionError, EntryMoved, LeaseLost, Stopping, Unavailable
+from sync_worker.errors import (
+    ConversionError,
+    EntryMoved,
+    LeaseLost,
+    LedgerUnavailable,
+    NotAuthorised,
+    Stopping,
+    Unavailable,
+)
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.amendments import Newest
 from sync_worker.ledger.leases import Leases
@@ -27,16 +36,18 @@ from sync_worker.model import (
     InDoubt,
     KeyTrouble,
     Lease,
-    Note,
+    NoteContent,
     NotSent,
     Reason,
     Refused,
+    Revisions,
+    Status,
     StoredNote,
     Tally,
     Wish,
 )
 from sync_worker.prepare import Preparer
-from sync_worker.reading import SessionReader
+from sync_worker.reading import SessionReader, hint_seen
 
 log = get_logger()
 
@@ -53,45 +64,89 @@ class Amender:
     looks: LookTimes
     clock: Clock
     settle: timedelta
+    revisions: Revisions
 
-    def run(self, lease: Lease, tally: Tally) -> None:
-        """Amend what is due. Raises `RemoteError` if Cliniko or Heidi stops answering: the wishes stay."""
-        for entry in self.ledger.entries.wished(lease.clinician_id, self.clock.now()):
+    def run(self, lease: Lease, tally: Tally, note_error: Callable[[Exception], None]) -> None:
+        """Amend what is due, withdrawals first. What keeps one note from it is told and stops no other one.
+
+        Raises `NotAuthorised` for a refused key, and what the ledger and the lease raise.
+        """
+        due = self.ledger.entries.wished(lease.clinician_id, self.clock.now())
+        for entry in sorted(due, key=lambda one: one.wish is not Wish.WITHDRAW):
             self.clock.check_stop()
             try:
                 self._amend(lease, entry, tally)
             except EntryMoved:
                 continue  # a person was faster
+            except (NotAuthorised, LedgerUnavailable, LeaseLost, Stopping):
+                raise
+            except Exception as error:
+                note_error(error)
+                log.exception("entry.failed", entry=entry.entry_id)
 
     def _amend(self, lease: Lease, entry: Entry, tally: Tally) -> None:
-        newest = self.ledger.amendments.newest(entry)
-        if newest is not None and newest.is_in_doubt and not self._look(lease, entry, newest, tally):
-            return
-        if entry.wish is Wish.WITHDRAW:
-            self._withdraw(lease, entry, tally)
-        else:
-            self._update(lease, entry, tally)
+        match entry.wish:
+            case Wish.WITHDRAW:
+                self._withdraw(lease, entry, tally)
+            case Wish.RECHECK:
+                self._recheck(lease, entry, tally)
+            case Wish.UPDATE:
+                self._update(lease, entry, tally)
 
-    # ------------------------------------------------------------ the two wishes
+    # ------------------------------------------------------------ the three wishes
 
     def _withdraw(self, lease: Lease, entry: Entry, tally: Tally) -> None:
-        note = self._note_of(entry)
+        newest, note = self.ledger.amendments.newest(entry, AttemptKind.ARCHIVE), self._note_of(entry)
         if note is not None and note.archived:
-            self.ledger.amendments.amended(lease, entry, None, now=self.clock.now(), note_updated_at=None)
-        elif note is None or not self._is_untouched(entry, note):
+            attempt = newest.attempt if newest is not None else None
+            self.ledger.amendments.amended(lease, entry, attempt, now=self.clock.now(), note_updated_at=None)
+            return
+        update = self.ledger.amendments.newest(entry, AttemptKind.UPDATE)
+        is_updated = note is not None and update is not None and self._says(note, update.attempt)
+        if note is None or not (is_updated or is_untouched(self.ledger, entry, note)):
             self._hold(lease, entry, Reason.TOUCHED, tally)
-        elif attempt := self._begin(lease, entry, AttemptKind.ARCHIVE, canonical_text(note.content)):
+            return
+        if newest is not None and not self._is_surely_not_done(lease, entry, newest, tally):
+            return
+        if attempt := self._begin(lease, entry, AttemptKind.ARCHIVE, canonical_text(note.content)):
             outcome = self.cliniko.archive_treatment_note(note.note_id, self.leases.guard(lease, self.clock))
             self._settle(lease, entry, attempt, outcome, "", tally)
 
+    def _recheck(self, lease: Lease, entry: Entry, tally: Tally) -> None:
+        """The session names its patient otherwise than when the note was filed: is that another person?"""
+        session = self.reader.session(entry.session_id)
+        if session is None:
+            self.ledger.entries.change_wish(lease, entry, None, now=self.clock.now())
+            return
+        named = hint_seen(self.ledger, session.hint)
+        if not self.preparer.is_about(session, entry.patient_id or ""):
+            self.ledger.entries.change_wish(lease, entry, None, now=self.clock.now(), hint=named)
+            self._hold(lease, replace(entry, wish=None), Reason.PATIENT_CHANGED, tally)
+            return
+        following = Wish.UPDATE if self.revisions is Revisions.UPDATE_DRAFT else None
+        self.ledger.entries.change_wish(lease, entry, following, now=self.clock.now(), hint=named)
+
     def _update(self, lease: Lease, entry: Entry, tally: Tally) -> None:
+        newest = self.ledger.amendments.newest(entry, AttemptKind.UPDATE)
+        if self.ledger.clinicians.is_paused(lease.clinician_id):
+            return
+        note = self._note_of(entry)
+        if newest is not None and note is not None and self._says(note, newest.attempt):
+            # its doubt is over; the document may have changed again, so the wish stays for the next tick
+            self.ledger.amendments.amended(
+                lease, entry, newest.attempt, now=self.clock.now(), note_updated_at=note.updated_at, keep_wish=True
+            )
+            return
+        if note is None or not is_untouched(self.ledger, entry, note):
+            self._hold(lease, entry, Reason.REVISED, tally)
+            return
+        if newest is not None and not self._is_surely_not_done(lease, entry, newest, tally):
+            return
         meant = self._meant(lease, entry, tally)
         if meant is None:
             return
-        note, text = self._note_of(entry), canonical_text(meant.content)
-        if note is None or not self._is_untouched(entry, note):
-            self._hold(lease, entry, Reason.REVISED, tally)
-        elif canonical_text(note.content) == text and note.title == meant.title:
+        text = canonical_text(meant)
+        if canonical_text(note.content) == text:
             now = self.clock.now()
             self.ledger.amendments.amended(lease, entry, None, now=now, note_updated_at=note.updated_at)
         elif attempt := self._begin(lease, entry, AttemptKind.UPDATE, text):
@@ -99,13 +154,20 @@ class Amender:
             outcome = self.cliniko.update_treatment_note(note.note_id, meant, guard)
             self._settle(lease, entry, attempt, outcome, text, tally)
 
-    def _meant(self, lease: Lease, entry: Entry, tally: Tally) -> Note | None:
+    def _meant(self, lease: Lease, entry: Entry, tally: Tally) -> NoteContent | None:
         """What the note should say now; None if there is nothing to say, or not yet."""
         documents = self.reader.documents(entry.session_id) or []
         document = next((one for one in documents if one.document_id == entry.document_id), None)
         session = self.reader.session(entry.session_id) if document is not None else None
+        now = self.clock.now()
         if document is None or session is None:
-            self.ledger.entries.drop_wish(lease, entry)  # gone from Heidi: its note stays as it is
+            self.ledger.entries.change_wish(lease, entry, None, now=now)  # gone from Heidi: its note stays as it is
+            return None
+        if self.revisions is not Revisions.UPDATE_DRAFT or entry.status is not Status.POSTED:
+            self._hold(lease, entry, Reason.REVISED, tally)
+            return None
+        if hint_seen(self.ledger, session.hint).hint_hash != entry.hint_hash:
+            self.ledger.entries.change_wish(lease, entry, Wish.RECHECK, now=now)  # perhaps another patient's words
             return None
         read_at = self.reader.read_at(entry.session_id)
         text_hash = self.ledger.keyed_hash(document.content.strip())
@@ -115,7 +177,7 @@ class Amender:
         if not lifecycle.is_finished(text_since=entry.text_since, read_at=read_at, settle=self.settle):
             return None
         try:
-            return self.preparer.render(session, document, patient_id=entry.patient_id or "")
+            return self.preparer.render(session, document)
         except ConversionError:
             self._hold(lease, entry, Reason.REVISED, tally)
             return None
@@ -151,9 +213,12 @@ class Amender:
             case Refused(status):
                 self._end(lease, attempt, "refused", str(status), now)
                 self._hold(lease, entry, _by_hand(entry), tally)
+            case KeyTrouble(403):  # the user may not do this; that stops no other document
+                self._end(lease, attempt, "refused", "403", now)
+                self._hold(lease, entry, _by_hand(entry), tally)
             case KeyTrouble(status):
                 self._end(lease, attempt, "key_trouble", str(status), now)
-                raise self.cliniko.refusal(status, "create_note")
+                raise self.cliniko.refusal(status, f"{attempt.kind}_note")
             case InDoubt(code):
                 self._end(lease, attempt, "in_doubt", code, self.looks.next_look(ended_at=now, looks=0))
             case NotSent(code):
@@ -171,18 +236,11 @@ class Amender:
 
     # ------------------------------------------------------------ doubt
 
-    def _look(self, lease: Lease, entry: Entry, newest: Newest, tally: Tally) -> bool:
-        """Look whether the change was made. True if it surely was not, and may be asked for once more."""
+    def _is_surely_not_done(self, lease: Lease, entry: Entry, newest: Newest, tally: Tally) -> bool:
+        """The note is as it was before a try that ended in doubt. True once the try may be repeated."""
         now, attempt = self.clock.now(), newest.attempt
         if attempt.ended_at is None:  # a dead worker's
             self._end(lease, attempt, "in_doubt", "abandoned", self.looks.next_look(ended_at=now, looks=0))
-            return False
-        note = self._note_of(entry)
-        if note is not None and self._is_made(attempt, note):
-            self.ledger.amendments.amended(lease, entry, attempt, now=now, note_updated_at=note.updated_at)
-            return False
-        if note is None or not self._is_untouched(entry, note):
-            self._hold(lease, entry, _by_hand(entry), tally)
             return False
         looks = attempt.looks + 1
         due_at = now if looks > 1 else self.looks.next_look(ended_at=attempt.ended_at, looks=looks)
@@ -194,16 +252,13 @@ class Amender:
             return False
         return True
 
-    def _is_made(self, attempt: Attempt, note: StoredNote) -> bool:
-        if attempt.kind is AttemptKind.ARCHIVE:
-            return note.archived
-        return self.ledger.keyed_hash(canonical_text(note.content)) == attempt.fingerprint and not note.archived
+    def _says(self, note: StoredNote, attempt: Attempt) -> bool:
+        """Whether the note is a live draft that says what the attempt meant."""
+        is_ours = self.ledger.keyed_hash(canonical_text(note.content)) == attempt.fingerprint
+        return is_ours and note.draft and not note.archived
 
     def _note_of(self, entry: Entry) -> StoredNote | None:
         return self.cliniko.find_note(entry.note_id) if entry.note_id else None
-
-    def _is_untouched(self, entry: Entry, note: StoredNote) -> bool:
-        return is_untouched(self.ledger, entry, note)
 
     def _hold(self, lease: Lease, entry: Entry, reason: Reason, tally: Tally) -> None:
         self.ledger.entries.hold_for_review(lease, entry, reason, now=self.clock.now())

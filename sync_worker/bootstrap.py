@@ -23,6 +23,7 @@ from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import LookTimes
 from sync_worker.model import TickReport
 from sync_worker.pipeline import Pipeline, TickSettings
+from sync_worker.posting import Poster, PostSettings
 from sync_worker.prepare import NoteSettings, Preparer
 from sync_worker.reading import SessionReader
 from sync_worker.settings import ClinicianSettings, Mode, Settings
@@ -146,7 +147,7 @@ class Worker:
         heidi = heidi_client(settings, clinician, clock)
         cliniko = cliniko_client(settings, clinician, clock, self._budget(settings, clinician))
         reader = SessionReader(heidi, clock)
-        ticking = tick_settings(settings, clinician)
+        ticking, looks = tick_settings(settings, clinician), look_times(settings)
         identity = Identity(
             cliniko=cliniko,
             heidi_user_id=clinician.heidi_user_id,
@@ -167,21 +168,48 @@ class Worker:
             ),
             reader=reader,
             preparer=preparer,
-            doubts=DoubtResolver(cliniko=cliniko, identity=identity, ledger=ledger, looks=ticking.looks, clock=clock),
+            doubts=DoubtResolver(cliniko=cliniko, identity=identity, ledger=ledger, looks=looks, clock=clock),
             first_look=FirstLook(cliniko=cliniko, identity=identity, ledger=ledger, clock=clock),
+            poster=Poster(
+                settings=post_settings(settings, clinician),
+                cliniko=cliniko,
+                ledger=ledger,
+                leases=self.leases,
+                clock=clock,
+            ),
             amender=Amender(
                 cliniko=cliniko,
                 ledger=ledger,
                 leases=self.leases,
                 reader=reader,
                 preparer=preparer,
-                looks=ticking.looks,
+                looks=looks,
                 clock=clock,
                 settle=ticking.settle,
+                revisions=ticking.revisions,
             ),
             identity=identity,
             clock=clock,
         )
+
+
+def look_times(settings: Settings) -> LookTimes:
+    """When to look for a note in doubt."""
+    return LookTimes(
+        first=timedelta(seconds=settings.sync_doubt_first_look_seconds),
+        second=timedelta(seconds=settings.sync_doubt_second_look_seconds),
+    )
+
+
+def post_settings(settings: Settings, clinician: ClinicianSettings) -> PostSettings:
+    """What posting needs to know."""
+    return PostSettings(
+        name=clinician.name,
+        rehearse=settings.sync_mode is Mode.REHEARSE,
+        looks=look_times(settings),
+        brake=settings.sync_brake_posts_per_hour,
+        fingerprint=settings.fingerprint,
+    )
 
 
 def tick_settings(settings: Settings, clinician: ClinicianSettings) -> TickSettings:
@@ -191,14 +219,8 @@ def tick_settings(settings: Settings, clinician: ClinicianSettings) -> TickSetti
         heidi_user_id=clinician.heidi_user_id,
         rehearse=settings.sync_mode is Mode.REHEARSE,
         settle=timedelta(seconds=settings.sync_settle_seconds),
-        looks=LookTimes(
-            first=timedelta(seconds=settings.sync_doubt_first_look_seconds),
-            second=timedelta(seconds=settings.sync_doubt_second_look_seconds),
-        ),
         start_at=settings.sync_start_at,
         revisions=settings.sync_revisions,
-        brake=settings.sync_brake_posts_per_hour,
-        fingerprint=settings.fingerprint,
     )
 
 

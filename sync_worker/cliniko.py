@@ -21,6 +21,7 @@ from sync_worker.model import (
     InDoubt,
     KeyTrouble,
     Note,
+    NoteContent,
     NotSent,
     Patient,
     PostOutcome,
@@ -158,12 +159,12 @@ class ClinikoClient:
             return answer
         return _accepted(answer) if answer.status == 201 else self._not_done(answer)
 
-    def update_treatment_note(self, note_id: str, note: Note, guard: Guard) -> AmendOutcome:
-        """Ask Cliniko to give one of our own drafts another title and content, once; as careful as creating one.
+    def update_treatment_note(self, note_id: str, content: NoteContent, guard: Guard) -> AmendOutcome:
+        """Ask Cliniko to give one of our own drafts another content, once; as careful as creating one.
 
-        Sends nothing else: a PATCH that echoes a whole note back could finalise it by accident.
+        Sends nothing else: a PATCH that echoes a whole note back could finalise it, or undo the author's own title.
         """
-        body = {"title": note.title, "content": note.content.as_json()}
+        body = {"content": content.as_json()}
         answer = self._write_once("update_note", "PATCH", f"treatment_notes/{note_id}", body, guard)
         if not isinstance(answer, Answer):
             return answer

@@ -116,9 +116,11 @@ class _Walk:
             if self._is_last(page, fresh, news):
                 break
             self._record()
-        for row, was_unread in self.of.ledger.sessions.to_reread(self.state.clinician_id, self.now):
+        ledger = self.of.ledger.sessions
+        for row, was_unread in ledger.to_reread(self.state.clinician_id, self.now):
             if row.session_id not in self.read:
-                self._read(row, was_unread=was_unread)
+                known = ledger.known(self.state.clinician_id, [row.session_id]).get(row.session_id)
+                self._read(self._with_stamps(row, known), was_unread=was_unread)
 
     # ------------------------------------------------------------ along the list
 
@@ -164,10 +166,16 @@ class _Walk:
         paired = [(row, known.get(row.session_id)) for row in rows]
         return [(row, before) for row, before in paired if self._is_news(row, before)]
 
-    def _is_wanted(self, row: ListedSession) -> bool:
-        """Whether a backfill that is under way asks for the session."""
-        at = row.created_at
-        return at is not None and any(one.since <= at < one.until for one in self.backfills)
+    def _is_wanted(self, row: ListedSession, before: KnownSession | None = None) -> bool:
+        """Whether a backfill that is under way asks for the session, and has not read it yet.
+
+        A row that does not tell when the session began may be one.
+        """
+        at, read_at = row.created_at, before.read_at if before else None
+        return any(
+            (at is None or one.since <= at < one.until) and (read_at is None or read_at < one.asked_at)
+            for one in self.backfills
+        )
 
     def _is_news(self, row: ListedSession, before: KnownSession | None) -> bool:
         if before is None:
@@ -176,7 +184,7 @@ class _Walk:
             return self.full or before.retry_at is None or before.retry_at <= self.now
         if row.updated_at is None:
             return self.full  # the list does not tell: what changed is found by reading
-        return self.deep or row.updated_at != before.updated_at or self._is_wanted(row)
+        return self.deep or row.updated_at != before.updated_at or self._is_wanted(row, before)
 
     def _is_last(self, page: SessionPage, fresh: Sequence[ListedSession], news: Sequence[object]) -> bool:
         if page.has_more is False or (not page.rows and not page.has_more):
@@ -241,7 +249,9 @@ class _Walk:
 
     def _patient(self, session_id: str) -> HintSeen | None:
         """Whom the session is about now, where a document of it is filed; asked only then, as it costs a request."""
-        filed = any(entry.status is Status.POSTED for entry in self.of.ledger.entries.of_session(session_id))
+        ours = self.state.clinician_id
+        entries = self.of.ledger.entries.of_session(session_id)
+        filed = any(entry.status is Status.POSTED and entry.clinician_id == ours for entry in entries)
         session = self.of.reader.session(session_id) if filed else None
         return hint_seen(self.of.ledger, session.hint) if session is not None else None
 
@@ -255,7 +265,7 @@ class _Walk:
 
     def _record(self, stamps: dict[str, datetime] | None = None) -> None:
         ledger = self.of.ledger.sessions
-        walked = self.backfills if stamps is not None else []
+        walked = self.backfills if stamps is not None and self.came_to_the_end else []
         done = ledger.record(self.lease, self.seen, rules=self.rules, now=self.now, walk_ended=stamps, walked=walked)
         self.seen = []
         self.tally.skipped += done.skipped

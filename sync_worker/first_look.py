@@ -9,7 +9,7 @@ any reference that says the same was pasted by hand, and a person is asked.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
@@ -62,20 +62,24 @@ class FirstLook:
         self._ledger = ledger
         self._clock = clock
         self._notes: AuthorsNotes | None = None
+        self._reaches_to: datetime | None = None
 
     def forget(self) -> None:
         """The tick is over: the next one looks again."""
         self._notes = None
 
-    def notes(self, lease: Lease) -> AuthorsNotes:
+    def notes(self, lease: Lease, *, since: datetime) -> AuthorsNotes:
         """The author's notes since a day before the oldest session of which something is pending.
+
+        Looks again where that is younger than `since`, when the session began whose document is to be filed.
 
         Raises `RemoteError` if the list cannot be read whole: then nothing may be sent.
         """
-        if self._notes is None:
+        if self._notes is None or self._reaches_to is None or since < self._reaches_to:
             oldest = self._ledger.entries.oldest_pending(lease.clinician_id) or self._clock.now()
+            self._reaches_to = min(oldest, since)
             author = self._identity.practitioner().practitioner_id
-            found = self._cliniko.notes_of(author, oldest - BEFORE_SESSION)
+            found = self._cliniko.notes_of(author, self._reaches_to - BEFORE_SESSION)
             self._beware_of_others(lease, found)
             self._notes = AuthorsNotes(found)
         return self._notes

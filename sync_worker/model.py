@@ -350,6 +350,7 @@ class Backfill:
     backfill_id: int
     since: datetime
     until: datetime
+    asked_at: datetime
     walked_at: datetime | None
     """When Heidi's whole list was read for it; None while it is not."""
 
@@ -370,6 +371,8 @@ class Wish(StrEnum):
     """Bring our own untouched draft up to the document's new text."""
     WITHDRAW = "withdraw"
     """Archive our own untouched draft: a person took it back."""
+    RECHECK = "recheck"
+    """Look whether the note is still on the right chart: the session names its patient otherwise than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,6 +440,7 @@ class Entry:
     """An attempt for this patient was in doubt: another request may only be for the same one."""
     note_id: str | None
     failures: int
+    found_at: datetime
     reference: str = ""
     """By which its note is known in Cliniko."""
     backfilled: bool = False
@@ -545,6 +549,8 @@ class TickReport:
     clinician: str
     tally: Tally
     trouble: Trouble | None = None
+    is_cut_short: bool = False
+    """Whether more is due: the next tick should follow at once."""
 
 
 @dataclass(frozen=True, slots=True)

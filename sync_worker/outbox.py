@@ -43,6 +43,10 @@ class Delivers(Protocol):
         """Put an entry before a person."""
         ...
 
+    def note_pause(self, lease: Lease) -> None:
+        """Tell that posting is paused, where a person must learn of it."""
+        ...
+
     def note_error(self, error: Exception) -> None:
         """Keep the first trouble of the tick."""
         ...
@@ -64,10 +68,11 @@ class Delivery(Enum):
 class Outbox:
     """One run over a clinician's pending entries: what failed, and whether it makes sense to go on."""
 
-    def __init__(self, pipeline: Delivers, lease: Lease, *, settle: timedelta) -> None:
-        """`settle` is how long a text must have rested."""
+    def __init__(self, pipeline: Delivers, lease: Lease, *, settle: timedelta, longest: timedelta | None) -> None:
+        """`settle` is how long a text must have rested, `longest` how long a run may take (None: as it does)."""
         self._pipeline = pipeline
         self._settle = settle
+        self._longest = longest.total_seconds() if longest is not None else float("inf")
         self._ledger = pipeline.ledger
         self._clock = pipeline.clock
         self._lease = lease
@@ -77,16 +82,22 @@ class Outbox:
         self._doubts_in_a_row = 0
         self._is_over = False
 
-    def run(self) -> None:
+    def run(self) -> bool:
         """Deliver every pending entry that is due, each at most once; let those that failed go behind the others.
+
+        True if the time was over before the entries were.
 
         Raises what is the clinician's trouble and not an entry's: a refused key, a service that is down.
         """
         if self._ledger.clinicians.is_paused(self._lease.clinician_id):
-            return
+            self._pipeline.note_pause(self._lease)
+            return False
+        started_at = self._clock.monotonic()
         try:
             for entry in self._due():
                 self._clock.check_stop()
+                if self._clock.monotonic() - started_at > self._longest:
+                    return True
                 if entry.bound and self._doubts_in_a_row:
                     continue  # its one more request is not to be spent while others get no answer
                 self._note(self._deliver_safely(entry))
@@ -94,6 +105,7 @@ class Outbox:
                     break
         finally:
             self._postpone_failed()
+        return False
 
     def _due(self) -> Iterator[Entry]:
         now = self._clock.now()
@@ -133,6 +145,8 @@ class Outbox:
         if ended is not Delivery.ASIDE:
             self._failures_in_a_row = self._failures_in_a_row + 1 if ended is Delivery.FAILED else 0
             self._doubts_in_a_row = self._doubts_in_a_row + 1 if ended is Delivery.IN_DOUBT else 0
+        if ended is Delivery.PAUSED:
+            self._pipeline.note_pause(self._lease)
         self._is_over = ended is Delivery.PAUSED or self._doubts_in_a_row >= lifecycle.DOUBTS_IN_A_ROW
 
     def _postpone_failed(self) -> None:

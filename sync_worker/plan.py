@@ -18,6 +18,7 @@ from sync_worker.ledger import Ledger
 from sync_worker.model import ClinicianState, Document, Entry, PlannedEntry, Reason, Session, Status, StoredNote
 from sync_worker.prepare import NeedsReview, Prepared, Preparer, Skipped
 from sync_worker.reading import SessionReader
+from sync_worker.siblings import are_alike
 
 DONE = (Status.POSTED, Status.SKIPPED, Status.WITHDRAWN)
 OPEN_ATTEMPT = (Status.POSTING, Status.IN_DOUBT)
@@ -70,25 +71,28 @@ class Planner:
             if row.latest is not None and row.latest < self._scope.oldest:
                 continue
             try:
-                for document in self._reader.documents(row.session_id) or []:
-                    if (planned := self._document(row.session_id, document)) is not None:
+                documents = self._reader.documents(row.session_id) or []
+                for number, document in enumerate(documents):
+                    if (planned := self._document(row.session_id, document, documents[:number])) is not None:
                         yield planned
             except NotAuthorised:
                 raise
             except RemoteError as error:
                 yield error
 
-    def _document(self, session_id: str, document: Document) -> PlannedEntry | None:
+    def _document(self, session_id: str, document: Document, earlier: list[Document]) -> PlannedEntry | None:
         entry = self._ledger.entries.find(session_id, document.document_id) if self._ledger else None
         if entry is not None and entry.status in DONE:
             return None
         session = self._reader.session(session_id)
         if session is None:
             return None
-        action, reason, patient_id = self._decide(session, document, entry)
+        action, reason, patient_id = self._decide(session, document, entry, earlier)
         return PlannedEntry(session_id, document.document_id, action, reason, patient_id)
 
-    def _decide(self, session: Session, document: Document, entry: Entry | None) -> tuple[str, str | None, str | None]:
+    def _decide(
+        self, session: Session, document: Document, entry: Entry | None, earlier: list[Document]
+    ) -> tuple[str, str | None, str | None]:
         if entry is None:
             status, reason = self._beginning(session)
             if status is not Status.PENDING:
@@ -100,6 +104,8 @@ class Planner:
         reference = reference_of(region=self._region, session_id=session.session_id, document_id=document.document_id)
         if self._notes().marked(reference):
             return "skip", "already_filed", None
+        if not (entry and entry.pinned) and any(are_alike(document, other) for other in earlier):
+            return "review", Reason.REGENERATED, None
         match self._preparer.prepare(
             session,
             document,
@@ -125,13 +131,16 @@ class Planner:
 
     def _beginning(self, session: Session) -> tuple[Status, Reason | None]:
         """How a tick would enter a document that it has not seen."""
-        known, first_sweep_at = None, None
+        known, first_sweep_at, backfilled = None, None, False
         if self._ledger is not None and self._state is not None:
             known = self._ledger.sessions.known(self._state.clinician_id, [session.session_id]).get(session.session_id)
             first_sweep_at = self._state.first_sweep_at
+            wished = self._ledger.clinicians.backfills(self._state.clinician_id)
+            backfilled = any(one.since <= session.created_at < one.until for one in wished)
         return lifecycle.beginning(
             session.created_at,
             start_at=self._scope.start_at,
+            backfilled=backfilled,
             was_read=known is not None and known.read_at is not None,
             in_first_sweep=first_sweep_at is None or (known is not None and known.first_listed_at <= first_sweep_at),
         )

@@ -13,7 +13,7 @@ from sync_worker.cliniko import ClinikoClient
 from sync_worker.convert import note_title, reference_of, render_note_content, source_line
 from sync_worker.errors import ConfigurationError, ConversionError
 from sync_worker.heidi import HeidiClient
-from sync_worker.matching import check_patient, match_patient, usable_birth_date
+from sync_worker.matching import Evidence, check_patient, match_patient, usable_birth_date
 from sync_worker.model import (
     DEFAULT_ROUTE,
     Ambiguous,
@@ -24,11 +24,15 @@ from sync_worker.model import (
     MatchOutcome,
     NoMatch,
     Note,
+    NoteContent,
     Patient,
     Reason,
     Route,
     Session,
 )
+
+IDENTITY = frozenset({Evidence.GIVEN_NAME, Evidence.FAMILY_NAME, Evidence.BIRTH_DATE, Evidence.LINKED_ID})
+"""What speaks against its being the same person, unlike what only forbids filing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +134,21 @@ class Preparer:
             return NeedsReview(Reason.NOT_CARRIED, match.candidates)
         return Prepared(note, reference, match.rule or None, match.candidates)
 
-    def render(self, session: Session, document: Document, *, patient_id: str) -> Note:
-        """The note that a document is now, for a patient who is settled. Raises `ConversionError`."""
-        return self._note(session, document, self.route_for(document), patient_id)[0]
+    def render(self, session: Session, document: Document) -> NoteContent:
+        """What the note of a document says now. Raises `ConversionError`."""
+        return self._content(session, document, self.route_for(document))
+
+    def is_about(self, session: Session, patient_id: str) -> bool:
+        """Whether a session is still about the patient of this chart, or of the one it was merged into."""
+        hint = self._completed(session)
+        chart = self._cliniko.find_patient(patient_id)
+        if hint is None or chart is None:
+            return False
+        born = usable_birth_date(hint.birth_date, today=self._today())
+        looked_at = [
+            check_patient(replace(hint, birth_date=born), one) for one in self._cliniko.with_survivors([chart])
+        ]
+        return any(Evidence.BIRTH_DATE in one.agrees and not IDENTITY & set(one.against) for one in looked_at)
 
     def route_for(self, document: Document) -> Route:
         """The first route that fits a document."""
@@ -203,25 +219,31 @@ class Preparer:
         reference = reference_of(
             region=self._settings.region, session_id=session.session_id, document_id=document.document_id
         )
-        session_at = session.created_at.astimezone(self._zone())
         note = Note(
             patient_id=patient_id,
             title=note_title(
                 template=route.title,
                 document_name=document.name,
-                session_date=session_at.date(),
+                session_date=session.created_at.astimezone(self._zone()).date(),
                 reference=reference,
             ),
-            content=render_note_content(
-                document,
-                source=source_line(session_at=session_at, reference=reference),
-                layout=route.layout,
-                html=self._settings.html,
-            ),
+            content=self._content(session, document, route),
             draft=self._settings.draft,
             template_id=self._template_id(route),
         )
         return note, reference
+
+    def _content(self, session: Session, document: Document, route: Route) -> NoteContent:
+        reference = reference_of(
+            region=self._settings.region, session_id=session.session_id, document_id=document.document_id
+        )
+        session_at = session.created_at.astimezone(self._zone())
+        return render_note_content(
+            document,
+            source=source_line(session_at=session_at, reference=reference),
+            layout=route.layout,
+            html=self._settings.html,
+        )
 
     def _template_id(self, route: Route) -> str | None:
         if route.cliniko_template is None:

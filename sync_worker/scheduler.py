@@ -77,10 +77,12 @@ class Service:
             self._running.add(user_id)
         try:
             self._note_decisions(user_id)
-            self._worker.pipelines[user_id].tick()
+            report = self._worker.pipelines[user_id].tick()
         finally:
             with self._lock:
                 self._running.discard(user_id)
+        if report.is_cut_short and not self._clock.stop.is_set():
+            self._scheduler.modify_job(user_id, next_run_time=datetime.now(UTC))
 
     def _note_decisions(self, user_id: str) -> None:
         try:

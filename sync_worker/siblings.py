@@ -35,18 +35,24 @@ class Siblings:
         if not others:
             return False
         by_id = {one.document_id: one for one in present}
-        text = _words(document)
-        return any(_is_similar(text, self._text_of(other, by_id.get(other.document_id))) for other in others)
+        return any(self._is_alike(document, other, by_id.get(other.document_id)) for other in others)
 
-    def _text_of(self, entry: Entry, document: Document | None) -> str:
-        if document is not None:
-            return _words(document)
+    def _is_alike(self, document: Document, entry: Entry, sibling: Document | None) -> bool:
+        if sibling is not None:
+            return are_alike(document, sibling)
         note = self.cliniko.find_note(entry.note_id) if entry.note_id else None
-        return body_text(note.content) if note else ""
+        return note is not None and _is_similar(_words(document), body_text(note.content))
+
+
+def are_alike(document: Document, other: Document) -> bool:
+    """Whether two documents of a session say nearly the same. Two of different templates are meant to be two."""
+    if None not in (document.template_id, other.template_id) and document.template_id != other.template_id:
+        return False
+    return _is_similar(_words(document), _words(other))
 
 
 def _counts(other: Entry, entry: Entry) -> bool:
-    if other.entry_id == entry.entry_id or other.clinician_id != entry.clinician_id:
+    if other.entry_id == entry.entry_id or other.clinician_id != entry.clinician_id or other.status is Status.WITHDRAWN:
         return False
     is_earlier = other.status in WAITING and other.entry_id < entry.entry_id
     return other.status in FILED or other.note_id is not None or is_earlier

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
 from sync_worker.model import Status
 from tests.conftest import Clinic
+from tests.ledger_steps import RULES, Bench
 from tests.test_cli import Terminal, terminal  # noqa: F401 - a fixture
 
 TODAY = datetime.now(UTC)
@@ -105,10 +107,18 @@ def test_a_cliniko_that_is_down_ends_the_command_and_the_wish_stays(old_practice
     assert len(notes(old_practice)) == 1
 
 
+def test_a_pause_ends_the_command_with_what_to_do(old_practice: Terminal) -> None:
+    old_practice.run("pause")
+    done = old_practice.run("backfill", "--since", days_ago(50))
+    assert done.returncode == 1
+    assert "sync-worker resume" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
         (["--since", "yesterday"], 2, "--since takes a day"),
+        (["--since", "2999-01-01"], 2, "--since is to come"),
         (["--since", "2026-11-02", "--until", "2026-11-01"], 2, "--until is before --since"),
     ],
 )
@@ -125,8 +135,6 @@ def test_a_rehearsal_backfills_nothing_and_says_what_shows_it(terminal: Terminal
 
 
 def test_a_session_that_cannot_be_read_during_the_walk_is_brought_in_later(clinic: Clinic) -> None:
-    from sync_worker.ledger.decisions import Decisions
-
     clinic.restart(SYNC_START_AT="2026-11-19")
     clinic.a_patient()
     created_at = clinic.clock.now() - timedelta(days=40)
@@ -144,3 +152,28 @@ def test_a_session_that_cannot_be_read_during_the_walk_is_brought_in_later(clini
     assert len(clinic.notes()) == 1
     assert clinic.ledger.entries.get(1).status is Status.POSTED
     assert Views(clinic.ledger.engine).entry_counts()["skipped"] == 0
+
+
+def test_more_days_asked_for_during_the_walk_are_walked_too(clinic: Clinic) -> None:
+    bench, now = Bench(clinic.ledger, clinic.clock), clinic.clock.now()
+    decisions, clinician = Decisions(clinic.ledger.engine, "person test"), bench.lease.clinician_id
+    decisions.backfill(clinician, now - timedelta(days=50), now - timedelta(days=40), now)
+    walking = clinic.ledger.clinicians.backfills(clinician)
+    decisions.backfill(clinician, now - timedelta(days=50), now - timedelta(days=20), now)
+    clinic.ledger.sessions.record(bench.lease, [], rules=RULES, now=now, walk_ended={}, walked=walking)
+    [after] = clinic.ledger.clinicians.backfills(clinician)
+    assert after.walked_at is None
+
+
+def test_a_list_that_repeats_itself_is_not_taken_for_the_whole_of_it(clinic: Clinic) -> None:
+    clinic.restart(SYNC_START_AT="2026-11-19")
+    clinic.a_patient()
+    clinic.a_document(clinic.a_session(created_at=clinic.clock.now() - timedelta(days=40)))
+    for _ in range(120):
+        clinic.a_session("Nobody Known", None)
+    clinic.heidi.ignores_page = True
+    clinic.tick()
+    now = clinic.clock.now()
+    Decisions(clinic.ledger.engine, "person test").backfill(1, now - timedelta(days=50), now, now)
+    assert clinic.tick().trouble.code == "heidi_list_repeats"
+    assert not Views(clinic.ledger.engine).backfill_progress([1]).is_done

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from sync_worker.errors import NotPossible
+from sync_worker.errors import EntryMoved, NotPossible
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
-from sync_worker.model import Status
+from sync_worker.model import Reason, Status, Wish
 from tests.conftest import Clinic
 
 LETTER = (
@@ -139,7 +139,85 @@ def test_of_two_alike_that_wait_the_first_is_filed(clinic: Clinic) -> None:
     assert (reasons(clinic), clinic.posts()) == (["regenerated"], 1)
 
 
+def test_a_document_that_changes_again_while_its_update_is_in_doubt_is_brought_up_to_the_newest(clinic: Clinic) -> None:
+    document, _ = filed(clinic, SYNC_REVISIONS="update_draft")
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.cliniko.fail("patch", "commit_then_504")
+    clinic.tick()
+    clinic.heidi.edit_document(document, NEWER.replace("sling", "bandage"))
+    clinic.clock.advance(120)
+    clinic.ticks(8)
+    assert "bandage" in str(clinic.notes()[0].content)
+
+
+def test_a_title_that_the_clinician_gave_the_note_stays(clinic: Clinic) -> None:
+    document, note_id = filed(clinic, SYNC_REVISIONS="update_draft")
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.cliniko.fail("patch", "commit_then_504")
+    clinic.tick()
+    clinic.clock.advance(5)
+    clinic.cliniko.edit_note(note_id, title="My own title")
+    clinic.ticks(4)
+    clinic.heidi.edit_document(document, NEWER.replace("sling", "bandage"))
+    clinic.ticks(3)
+    assert clinic.notes()[0].title == "My own title"
+
+
+def test_a_document_regenerated_after_its_note_was_taken_back_is_filed(clinic: Clinic) -> None:
+    filed(clinic)
+    decisions(clinic).withdraw(1, "wrong_text", clinic.clock.now())
+    clinic.tick()
+    clinic.a_document(clinic.ledger.entries.get(1).session_id, LETTER.replace("Sunday", "Monday"))
+    clinic.ticks(2)
+    assert (reasons(clinic), clinic.posts()) == ([], 2)
+
+
 # ---------------------------------------------------------------- the patient
+
+
+def test_another_patients_words_never_reach_the_note_of_the_first(clinic: Clinic) -> None:
+    document, note_id = filed(clinic, SYNC_REVISIONS="update_draft")
+    session = clinic.ledger.entries.get(1).session_id
+    clinic.heidi.edit_patient(session, patient_name="Nora Quinn", birth_date="1971-01-02")
+    clinic.heidi.edit_document(document, "# Plan\n\nNora Quinn has hurt her knee and wants nobody to know.")
+    clinic.ticks(3)
+    assert (reasons(clinic), writes(clinic, "PATCH", note_id)) == (["patient_changed"], 0)
+
+
+def test_a_patient_changed_while_the_new_text_settles_stops_the_update(clinic: Clinic) -> None:
+    document, note_id = filed(clinic, SYNC_REVISIONS="update_draft")
+    clinic.restart(SYNC_SETTLE_SECONDS="600")
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.tick()
+    session = clinic.ledger.entries.get(1).session_id
+    clinic.heidi.edit_patient(session, patient_name="Nora Quinn", birth_date="1971-01-02")
+    clinic.clock.advance(700)
+    clinic.ticks(3)
+    assert (reasons(clinic), writes(clinic, "PATCH", note_id)) == (["patient_changed"], 0)
+
+
+@pytest.mark.parametrize("name", ["Mary Anne Jones", "Jones, Mary", "Ms Mary Jones"])
+def test_a_name_that_is_only_mended_is_no_other_patient(clinic: Clinic, name: str) -> None:
+    _, session, _ = clinic.a_finished_document(LETTER)
+    clinic.tick()
+    clinic.clock.advance(60)
+    clinic.heidi.edit_patient(session, patient_name=name)
+    clinic.ticks(2)
+    assert reasons(clinic) == []
+
+
+def test_a_change_during_a_review_is_seen_when_the_review_is_over(clinic: Clinic) -> None:
+    document, _ = filed(clinic, SYNC_REVISIONS="update_draft")
+    session = clinic.ledger.entries.get(1).session_id
+    clinic.heidi.edit_patient(session, patient_name="Mary Jones-Smith", birth_date="1980-02-04")
+    clinic.tick()
+    assert reasons(clinic) == ["patient_changed"]
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.clock.advance(60)
+    clinic.tick()
+    decisions(clinic).dismiss(1, "same_person", clinic.clock.now())
+    clinic.ticks(4)
+    assert "sling" in str(clinic.notes()[0].content) or reasons(clinic)
 
 
 def test_a_patient_renamed_in_heidi_after_filing_is_put_before_the_clinician_once(clinic: Clinic) -> None:
@@ -224,6 +302,60 @@ def test_each_fault_of_taking_back_ends_with_the_note_archived(clinic: Clinic, f
     assert clinic.ledger.entries.get(1).status is Status.WITHDRAWN
 
 
+def test_a_role_that_may_not_archive_stops_no_other_document(clinic: Clinic) -> None:
+    filed(clinic)
+    decisions(clinic).withdraw(1, "wrong_patient", clinic.clock.now())
+    clinic.cliniko.fail("archive", "403", times=9)
+    clinic.a_document(clinic.a_session(), "# Plan\n\nQuite another document about something else.")
+    clinic.ticks(3)
+    assert (clinic.posts(), reasons(clinic)) == (2, ["touched"])
+
+
+def test_a_withdrawal_waits_for_no_other_notes_trouble(clinic: Clinic) -> None:
+    document, _ = filed(clinic, SYNC_REVISIONS="update_draft")
+    clinic.a_document(clinic.a_session(), "# Plan\n\nQuite another document about something else.")
+    clinic.tick()
+    clinic.restart(SYNC_SETTLE_SECONDS="600")
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.clock.advance(60)
+    clinic.tick()
+    clinic.clock.advance(60)
+    decisions(clinic).withdraw(2, "wrong_patient", clinic.clock.now())
+    clinic.heidi.fail("documents", "500", times=999)
+    clinic.tick()
+    assert clinic.ledger.entries.get(2).status is Status.WITHDRAWN
+
+
+def test_a_withdrawal_that_a_person_asks_for_meanwhile_is_not_forgotten(clinic: Clinic) -> None:
+    document, _ = filed(clinic, SYNC_REVISIONS="update_draft")
+    clinic.restart(SYNC_SETTLE_SECONDS="600")
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.tick()
+    entry = clinic.ledger.entries.get(1)  # as the worker read it
+    decisions(clinic).withdraw(1, "wrong_patient", clinic.clock.now())
+    lease = clinic.worker.leases.acquire(1, clinic.clock.now())
+    with pytest.raises(EntryMoved):
+        clinic.ledger.entries.change_wish(lease, entry, None, now=clinic.clock.now())
+    with pytest.raises(EntryMoved):
+        clinic.ledger.entries.hold_for_review(lease, entry, Reason.REVISED, now=clinic.clock.now())
+    assert clinic.ledger.entries.get(1).wish is Wish.WITHDRAW
+
+
+def test_a_note_archived_by_hand_after_an_update_in_doubt_is_withdrawn(clinic: Clinic) -> None:
+    document, note_id = filed(clinic, SYNC_REVISIONS="update_draft")
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.cliniko.fail("patch", "drop")
+    clinic.tick()
+    clinic.cliniko.edit_note(note_id, title="Mine")
+    clinic.clock.advance(200)
+    clinic.tick()
+    assert reasons(clinic) == ["revised"]
+    clinic.cliniko.archive_note(note_id)
+    decisions(clinic).withdraw(1, "wrong_patient", clinic.clock.now())
+    clinic.tick()
+    assert clinic.ledger.entries.get(1).status is Status.WITHDRAWN
+
+
 def test_what_was_never_filed_cannot_be_taken_back(clinic: Clinic) -> None:
     clinic.a_document(clinic.a_session("Nobody Known"))
     clinic.tick()
@@ -299,3 +431,22 @@ def test_the_brake_counts_an_hour_and_no_more(clinic: Clinic) -> None:
             clinic.a_document(clinic.a_session(), f"# Plan\n\nDocument {number} of hour {hour} {'again ' * hour}.")
         assert clinic.tick().tally.posted == 2
         clinic.clock.advance(3700)
+
+
+def test_one_resume_releases_all_that_waited_and_the_brake_is_told_until_then(clinic: Clinic) -> None:
+    clinic.restart(SYNC_BRAKE_POSTS_PER_HOUR="3")
+    clinic.a_patient()
+    for number in range(12):
+        clinic.a_document(clinic.a_session(), f"# Plan\n\nDocument {number} says {'again ' * number}.")
+    assert [report.trouble.code for report in clinic.ticks(2)] == ["brake", "brake"]
+    decisions(clinic).resume(None, clinic.clock.now())
+    clinic.tick()
+    assert clinic.posts() == 12
+
+
+def test_requests_that_cliniko_refused_do_not_count_for_the_brake(clinic: Clinic) -> None:
+    clinic.restart(SYNC_BRAKE_POSTS_PER_HOUR="3")
+    clinic.a_finished_document(LETTER)
+    clinic.cliniko.fail("post", "403", times=6)
+    assert {report.trouble.code for report in clinic.ticks(6)} == {"cliniko_not_a_practitioner"}
+    assert clinic.tick().tally.posted == 1

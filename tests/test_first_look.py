@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sync_worker.errors import Unavailable
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
 from sync_worker.model import Status
@@ -49,17 +50,81 @@ def test_a_lost_ledger_files_nothing_again(clinic: Clinic, tmp_path: Path) -> No
     assert adopted == before
 
 
-def test_a_document_whose_patient_a_person_chose_is_not_asked_about_again_after_a_lost_ledger(
+def test_a_note_whose_patient_only_a_person_could_know_is_shown_to_one_after_a_lost_ledger(
     clinic: Clinic, tmp_path: Path
 ) -> None:
+    """The ledger that knew that a person chose this chart is lost; the note stays, and somebody looks at it."""
     patient = clinic.a_patient(first="Maria")
-    clinic.a_document(clinic.a_session("Mary Unknown"), LETTER)
+    clinic.a_document(clinic.a_session("Mary Smith"), LETTER)
     clinic.tick()
     Decisions(clinic.ledger.engine, "person test").assign(1, patient, clinic.clock.now())
     clinic.tick()
     forget_everything(clinic, tmp_path)
+    clinic.ticks(2)
+    assert (reasons(clinic), clinic.posts()) == (["patient_changed"], 1)
+
+
+def test_a_note_whose_session_names_another_patient_by_now_is_shown_to_a_person_after_a_lost_ledger(
+    clinic: Clinic, tmp_path: Path
+) -> None:
+    _, session, _ = clinic.a_finished_document(LETTER)
+    clinic.a_patient(first="Nora", last="Quinn", born="1971-01-02")
     clinic.tick()
-    assert (reasons(clinic), clinic.posts()) == ([], 1)
+    clinic.heidi.edit_patient(session, patient_name="Nora Quinn", birth_date="1971-01-02")
+    forget_everything(clinic, tmp_path)
+    clinic.ticks(2)
+    assert (reasons(clinic), clinic.posts()) == (["patient_changed"], 1)
+
+
+def test_a_lost_ledger_and_a_session_that_cannot_be_read_at_first_file_nothing_again(
+    clinic: Clinic, tmp_path: Path
+) -> None:
+    _, session, _ = clinic.a_finished_document(LETTER)
+    clinic.tick()
+    clinic.clock.advance(5 * 86_400)
+    for _ in range(110):  # it is far down the list by now: a poll does not come to it
+        clinic.a_session("Nobody Known", None)
+    forget_everything(clinic, tmp_path)
+    readable = unreadable(clinic, session)
+    clinic.tick()
+    readable()
+    clinic.clock.advance(400)
+    clinic.tick(full=False)
+    clinic.tick(full=False)
+    assert (clinic.posts(), counts(clinic)["posted"]) == (1, 1)
+
+
+def test_a_session_older_than_the_start_stays_alone_although_it_could_not_be_read_at_first(clinic: Clinic) -> None:
+    clinic.restart(SYNC_START_AT="2026-11-19")
+    clinic.a_patient()
+    old = clinic.a_session(created_at=clinic.clock.now() - timedelta(days=5))
+    clinic.a_document(old, LETTER)
+    for _ in range(110):
+        clinic.a_session("Nobody Known", None)
+    readable = unreadable(clinic, old)
+    clinic.tick()
+    readable()
+    clinic.clock.advance(400)
+    clinic.tick(full=False)
+    assert (clinic.posts(), counts(clinic)["skipped"]) == (0, 1)
+
+
+def unreadable(clinic: Clinic, session: str) -> Callable[[], None]:
+    """Let a session's documents be unreadable until the answer is called."""
+    heidi = clinic.worker.pipelines["physio-1"].heidi
+    find = heidi.find_documents
+
+    def find_but_this(session_id: str) -> object:
+        if session_id == session:
+            raise Unavailable("heidi", "list_documents", status=500)
+        return find(session_id)
+
+    heidi.find_documents = find_but_this
+
+    def readable() -> None:
+        heidi.find_documents = find
+
+    return readable
 
 
 def test_a_note_that_the_clinician_archived_is_not_filed_again_after_a_lost_ledger(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from sync_worker.errors import LeaseLost
 from sync_worker.ledger.storage import writing
 from sync_worker.model import Status
 from tests.conftest import Clinic
@@ -44,6 +45,20 @@ def test_a_worker_whose_lock_is_lost_after_the_claim_sends_nothing(
     report = clinic.tick()
     assert (clinic.posts(), report.trouble.code) == (0, "lease_lost")
     assert clinic.tick().tally.posted == 1
+
+
+def test_time_that_the_last_question_itself_took_counts(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    leases = clinic.worker.leases
+    state = clinic.ledger.clinicians.enter("physio-1")
+    guard = leases.guard(leases.acquire(state.clinician_id, clinic.clock.now()), clinic.clock)
+
+    def slowly(_: object) -> bool:
+        clinic.clock.advance(60)
+        return True
+
+    monkeypatch.setattr(leases, "is_kept", slowly)
+    with pytest.raises(LeaseLost):
+        guard()
 
 
 @pytest.mark.postgres

@@ -188,9 +188,7 @@ def test_a_worker_that_waits_for_a_lease_gets_over_a_restart_of_the_server(
         assert holder.acquire(clinician, clock.now()) is not None
         assert waiting.acquire(clinician, clock.now()) is None
         lose_locks(bench)
-        with pytest.raises(LedgerUnavailable, match="does not answer"):
-            waiting.acquire(clinician, clock.now())  # the tick ends with a sentence
-        assert waiting.acquire(clinician, clock.now()) is not None  # and the next one works
+        assert waiting.acquire(clinician, clock.now()) is not None
 
 
 def test_two_names_of_one_ledger_share_its_locks(

@@ -17,7 +17,7 @@ from sync_worker import lifecycle
 from sync_worker.errors import EntryMoved, LeaseLost, LedgerError, LedgerUnavailable
 from sync_worker.ledger import Ledger, migrate, storage
 from sync_worker.ledger.decisions import Decisions
-from sync_worker.ledger.moves import move
+from sync_worker.ledger.moves import move, require_lease
 from sync_worker.ledger.sessions import IntakeRules
 from sync_worker.ledger.storage import open_engine, writing
 from sync_worker.ledger.tables import AttemptRow, Base, ClinicianRow, EntryRow
@@ -275,7 +275,7 @@ def test_a_session_that_could_not_be_read_is_remembered_and_read_again(bench: Be
     known = bench.ledger.sessions.known(clinician, ["1", "2", "3"])
     again = MORNING + lifecycle.postponement(1)
     assert known == {
-        "1": KnownSession("1", None, MORNING, None, unread=True, retry_at=again),
+        "1": KnownSession("1", yesterday, MORNING, None, unread=True, retry_at=again),
         "2": KnownSession("2", yesterday, MORNING, MORNING, unread=False, retry_at=None),
     }
     assert to_reread(bench, again - timedelta(seconds=1)) == []
@@ -846,3 +846,30 @@ def test_no_statement_of_the_ledger_ever_shows_its_values(bench: Bench) -> None:
     with pytest.raises(sa.exc.DBAPIError) as broken, bench.ledger.engine.begin() as db:
         db.execute(sa.insert(ClinicianRow), {"region": "au", "heidi_user_id": None, "trouble": "canary-1"})
     assert "canary-1" not in str(broken.value).partition("DETAIL")[0]
+
+
+@pytest.mark.postgres
+def test_two_clinicians_who_share_a_session_do_not_wait_for_each_other(
+    request: pytest.FixtureRequest, clock: TestClock
+) -> None:
+    """One reads the session while the other moves its entry: each needs the other's trail."""
+    with an_engine(request, "postgres") as engine:
+        reader = emptied_bench(engine, clock)
+        owner = Bench(reader.ledger, clock, "physio-2")
+        owner.read({"doc-1": "Rest."})
+        entry, raised = owner.only(), []
+
+        def read() -> None:
+            try:
+                reader.read({"doc-1": "Rest."})
+            except Exception as error:  # noqa: BLE001 - a thread's errors are the test's to judge
+                raised.append(error)
+
+        with writing(engine) as db:
+            require_lease(db, owner.lease)
+            thread = threading.Thread(target=read)
+            thread.start()
+            thread.join(0.5)
+            assert move(db, entry.entry_id, Status.PENDING, Status.POSTING, at=clock.now(), actor="worker")
+        thread.join(30)
+        assert raised == []

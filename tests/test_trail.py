@@ -15,6 +15,10 @@ TAMPERINGS = {
     "a step removed": "DELETE FROM trail WHERE number = 2",
     "the newest step removed": "DELETE FROM trail WHERE number = (SELECT max(number) FROM trail)",
     "the whole trail removed": "DELETE FROM trail",
+    "a step slipped in at the end": (
+        "INSERT INTO trail (clinician_id, number, at, event, actor, hash)"
+        " SELECT clinician_id, number + 1, at, 'resumed', actor, hash FROM trail ORDER BY number DESC LIMIT 1"
+    ),
     "the tip changed": "UPDATE clinicians SET trail_number = trail_number - 1",
 }
 

@@ -1,18 +1,32 @@
 """The audit trail in place of the history; references, wishes, backfills, pauses with a reason, kinds of attempts."""
 
+import hashlib
+import json
+from datetime import UTC
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
 
 from sync_worker.convert import reference_of
-from sync_worker.ledger.trail import Step, link
 
 revision = "0002_trail"
 down_revision = "0001_ledger"
 branch_labels = None
 depends_on = None
 
+STEP = (
+    "clinician_id",
+    "number",
+    "at",
+    "entry_id",
+    "event",
+    "from_status",
+    "to_status",
+    "reason",
+    "actor",
+    "details",
+)
 WISHED = sa.text("wish IS NOT NULL")
 
 
@@ -55,6 +69,7 @@ def upgrade() -> None:
     _name_entries()
     _chain_history()
     op.create_index("ix_entries_reference", "entries", ["reference"])
+    op.create_index("ix_attempts_started", "attempts", ["started_at"])
     op.create_index("ix_entries_wish", "entries", ["clinician_id"], sqlite_where=WISHED, postgresql_where=WISHED)
     op.drop_index("ix_history_entry", table_name="history")
     op.drop_table("history")
@@ -85,6 +100,7 @@ def downgrade() -> None:
     op.drop_table("backfills")
     op.drop_index("ix_entries_wish", table_name="entries", sqlite_where=WISHED, postgresql_where=WISHED)
     op.drop_index("ix_entries_reference", table_name="entries")
+    op.drop_index("ix_attempts_started", table_name="attempts")
     for table, columns in _columns().items():
         for column in columns:
             op.drop_column(table, column.name)
@@ -127,31 +143,27 @@ def _chain_history() -> None:
     history = _table("history", "id", "entry_id", "at", "from_status", "to_status", "reason", "actor")
     entries = _table("entries", "id", "clinician_id")
     clinicians = _table("clinicians", "id", "trail_number", "trail_hash")
-    trail = sa.table("trail", *(sa.column(name) for name in (*Step.__slots__, "hash")))
-    trail.c.at.type = history.c.at.type
+    trail = _table("trail", *STEP, "hash")
     query = sa.select(history, entries.c.clinician_id).join(entries, entries.c.id == history.c.entry_id)
     db = op.get_bind()
     tips: dict[int, tuple[int, bytes | None]] = {}
     for row in db.execute(query.order_by(history.c.id)).all():
         number, before = tips.get(row.clinician_id, (0, None))
-        step = Step(
-            clinician_id=row.clinician_id,
-            number=number + 1,
-            at=row.at,
-            entry_id=row.entry_id,
-            event="entered" if row.from_status is None else "moved",
-            from_status=row.from_status,
-            to_status=row.to_status,
-            reason=row.reason,
-            actor=row.actor,
-            details=None,
-        )
-        tips[row.clinician_id] = (number + 1, link(before, step))
-        values = {name: getattr(step, name) for name in Step.__slots__}
-        db.execute(sa.insert(trail).values(**values, hash=tips[row.clinician_id][1]))
+        event = "entered" if row.from_status is None else "moved"
+        moved = (row.entry_id, event, row.from_status, row.to_status, row.reason, row.actor, None)
+        step = dict(zip(STEP, (row.clinician_id, number + 1, row.at, *moved), strict=True))
+        tips[row.clinician_id] = (number + 1, _link(before, step))
+        db.execute(sa.insert(trail).values(**step, hash=tips[row.clinician_id][1]))
     for clinician_id, (number, tip) in tips.items():
         where = clinicians.c.id == clinician_id
         db.execute(sa.update(clinicians).where(where).values(trail_number=number, trail_hash=tip))
+
+
+def _link(before: bytes | None, step: dict[str, Any]) -> bytes:
+    """The hash of a step as this version of the ledger makes it."""
+    at = step["at"] if step["at"].tzinfo else step["at"].replace(tzinfo=UTC)
+    fields = list((step | {"at": at.astimezone(UTC).isoformat(timespec="microseconds")}).values())
+    return hashlib.sha256((before or bytes(32)) + json.dumps(fields).encode()).digest()
 
 
 def _table(name: str, *columns: str) -> sa.TableClause:

@@ -47,6 +47,8 @@ def backfill(since: str, until: str | None) -> int:
     if settings.sync_mode is Mode.REHEARSE:
         instead = f"`sync-worker plan --since {first}` shows what it would be."
         raise NotPossible(f"SYNC_MODE=rehearse files nothing: {instead}")
+    if first > clock.now().date() + timedelta(days=1):
+        raise ConfigurationError(["--since is to come: it takes the day from which on older sessions are wanted."])
     setup.stop_on_signals(clock.stop)
     worker = Worker(settings, open_ledger(settings, clock), clock)
     try:
@@ -107,6 +109,10 @@ class _Work:
                     break
                 full = not now.walked
                 self._clock.check_stop()
+                if self._is_paused():
+                    return self._give_up(
+                        [], "Posting is paused: `sync-worker status` says why, `sync-worker resume` ends it."
+                    )
                 in_vain = in_vain + 1 if _is_in_vain(reports) and now.waiting >= before.waiting else 0
                 if in_vain == TICKS_IN_VAIN:
                     return self._give_up(reports)
@@ -132,11 +138,15 @@ class _Work:
         self._progress.update(self._bar, description=heading, total=found.total or None, completed=done, rate=rate)
         return found
 
-    def _give_up(self, reports: Sequence[TickReport]) -> int:
+    def _is_paused(self) -> bool:
+        clinicians = self._worker.ledger.clinicians
+        return all(clinicians.is_paused(wish.clinician_id) for wish in self._wishes)
+
+    def _give_up(self, reports: Sequence[TickReport], *more: str) -> int:
         self._progress.stop()
         hints = [f"{one.clinician}: {one.trouble.hint}" for one in reports if one.trouble]
         waits = "What is left waits in the ledger: `run` goes on with it, and so does this command."
-        return report("backfill", [*dict.fromkeys(hints), waits], PARTLY, as_json=False)
+        return report("backfill", [*dict.fromkeys(hints), *more, waits], PARTLY, as_json=False)
 
 
 def _is_in_vain(reports: Sequence[TickReport]) -> bool:

@@ -11,6 +11,7 @@ from sync_worker.errors import NotPossible
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import EntryLife
+from sync_worker.settings import Mode
 
 
 def undo(entry: int, reason: str, *, as_json: bool) -> int:
@@ -20,6 +21,8 @@ def undo(entry: int, reason: str, *, as_json: bool) -> int:
     engine = setup.require_ledger(settings, read_only=False)
     life = life_of(engine, entry)
     known = Ledger(engine, region=settings.heidi_region).entries.get(entry)
+    if settings.sync_mode is Mode.REHEARSE:
+        raise NotPossible("SYNC_MODE=rehearse changes nothing in Cliniko: archive the note there by hand.")
     if known is None or life.note_id is None or life.status == "withdrawn":
         raise NotPossible(f"Entry {entry} is {life.status.replace('_', ' ')}: there is no note to take back.")
     client = cliniko_client(settings, clinician_of(settings, life), clock)
@@ -39,7 +42,7 @@ def undo(entry: int, reason: str, *, as_json: bool) -> int:
 def _by_hand(life: EntryLife) -> str:
     note, patient = life.note_id, life.patient_id
     return (
-        f"Note {note} was changed or finalised since it was filed, so only its author may take it back. By hand: "
+        f"Note {note} is not, or not for sure, as this program left it, so only its author may take it back. By hand: "
         f"1. open note {note} of patient {patient} in Cliniko; 2. copy what the clinician added to where it belongs; "
         "3. archive the note there; 4. run this command again, which then records that it was taken back."
     )

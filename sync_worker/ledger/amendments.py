@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, or_, select, update
+from sqlalchemy import Connection, Engine, or_, select, update
 
 from sync_worker.errors import EntryMoved
 from sync_worker.ledger.attempts import attempt_of, end, next_number, start
@@ -18,10 +18,9 @@ from sync_worker.model import Attempt, AttemptKind, Entry, Lease, Status, Wish
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """An entry's newest attempt at amending its note, where that was not carried out."""
+    """An entry's newest attempt at amending its note, of which nobody knows how it ended."""
 
     attempt: Attempt
-    is_in_doubt: bool
     doubts: int
     """How many in a row ended in doubt."""
 
@@ -77,10 +76,18 @@ class Amendments:
             _tell(db, lease, attempt, outcome, code, now)
 
     def amended(
-        self, lease: Lease, entry: Entry, attempt: Attempt | None, *, now: datetime, note_updated_at: datetime | None
+        self,
+        lease: Lease,
+        entry: Entry,
+        attempt: Attempt | None,
+        *,
+        now: datetime,
+        note_updated_at: datetime | None,
+        keep_wish: bool = False,
     ) -> None:
         """The wish came true: the note says what the document says now, or is archived. Ends the attempt, if open.
 
+        `keep_wish`: an earlier try's doubt is over, and the document may say something else by now.
         `attempt` is None where somebody else had done it already. Raises `EntryMoved` if a person changed the wish.
         """
         with writing(self.engine) as db:
@@ -88,30 +95,28 @@ class Amendments:
             if attempt is not None:
                 where = (AttemptRow.id == attempt.attempt_id,)
                 db.execute(update(AttemptRow).where(*where).values(ended_at=now, outcome="accepted"))
-            kind = attempt.kind if attempt else _KINDS[entry.wish or Wish.UPDATE]
+            kind = AttemptKind.ARCHIVE if entry.wish is Wish.WITHDRAW else AttemptKind.UPDATE
             details = {"attempt": attempt.number if attempt else None, "kind": kind.value, "note_id": entry.note_id}
             if kind is AttemptKind.ARCHIVE:
                 told: dict[str, Any] = {"at": now, "actor": WORKER, "event": Event.AMENDED, "details": details}
                 if not move(db, entry.entry_id, entry.status, Status.WITHDRAWN, **told, wish=None):
                     raise EntryMoved
                 return
-            wish = None if entry.wish is Wish.UPDATE else entry.wish  # a withdrawal may have been asked for meanwhile
-            values = {"wish": wish, "note_updated_at": note_updated_at, "due_at": now}
+            values = {"wish": entry.wish if keep_wish else None, "note_updated_at": note_updated_at, "due_at": now}
             where_entry = (EntryRow.id == entry.entry_id, EntryRow.wish == entry.wish)
             if db.execute(update(EntryRow).where(*where_entry).values(**values)).rowcount != 1:
                 raise EntryMoved
             if attempt is not None:
                 _tell(db, lease, attempt, "accepted", "", now)
 
-    def newest(self, entry: Entry) -> Newest | None:
-        """The newest try at amending the entry's note; None where there is none, or it was carried out."""
-        query = select(*AttemptRow.__table__.columns).where(AttemptRow.entry_id == entry.entry_id)
+    def newest(self, entry: Entry, kind: AttemptKind) -> Newest | None:
+        """The newest try of a kind at amending the entry's note, if nobody knows how it ended."""
+        where = (AttemptRow.entry_id == entry.entry_id, AttemptRow.kind == kind)
+        query = select(*AttemptRow.__table__.columns).where(*where)
         with reading(self.engine) as db:
             rows = db.execute(query.order_by(AttemptRow.number.desc())).all()
-        if not rows or rows[0].kind == AttemptKind.CREATE or rows[0].outcome == "accepted":
-            return None
-        doubts = list(takewhile(_is_doubtful, rows))
-        return Newest(attempt_of(rows[0]), bool(doubts), len(doubts))
+        doubts = list(takewhile(lambda row: row.outcome in (None, "in_doubt"), rows))
+        return Newest(attempt_of(doubts[0]), len(doubts)) if doubts else None
 
     def last_text(self, entry: Entry) -> bytes | None:
         """The keyed hash of what the entry's note said when we left it; None where we did not write it."""
@@ -132,13 +137,6 @@ class Amendments:
             where = AttemptRow.id == attempt.attempt_id
             db.execute(update(AttemptRow).where(where).values(looks=AttemptRow.looks + 1))
             db.execute(update(EntryRow).where(EntryRow.id == attempt.entry_id).values(due_at=due_at))
-
-
-_KINDS = {Wish.UPDATE: AttemptKind.UPDATE, Wish.WITHDRAW: AttemptKind.ARCHIVE}
-
-
-def _is_doubtful(row: Row[Any]) -> bool:
-    return row.kind != AttemptKind.CREATE and row.outcome in (None, "in_doubt")
 
 
 def _tell(db: Connection, lease: Lease, attempt: Attempt, outcome: str, code: str, now: datetime) -> None:

@@ -65,9 +65,10 @@ class Attempts:
     @staticmethod
     def _brakes(db: Connection, lease: Lease, entry: Entry, brake: int, now: datetime) -> bool:
         """Whether this request would be one too many within the hour: then posting pauses itself for a person."""
-        if not brake or entry.backfilled:
-            return False
         resumed_at = db.execute(select(ClinicianRow.resumed_at).where(ClinicianRow.id == lease.clinician_id)).scalar()
+        released = resumed_at is not None and entry.found_at <= resumed_at  # the person who resumed knew of it
+        if not brake or entry.backfilled or released:
+            return False
         since = later(resumed_at, now - lifecycle.BRAKE_WINDOW)
         query = select(func.count(AttemptRow.id)).join(EntryRow, EntryRow.id == AttemptRow.entry_id)
         query = query.where(
@@ -75,7 +76,7 @@ class Attempts:
             ~EntryRow.backfilled,
             AttemptRow.kind == AttemptKind.CREATE,
             AttemptRow.started_at > since,
-            or_(AttemptRow.outcome.is_(None), AttemptRow.outcome != "not_sent"),
+            or_(AttemptRow.outcome.is_(None), AttemptRow.outcome.in_(["accepted", "in_doubt"])),
         )
         if db.execute(query).scalar_one() < brake:
             return False

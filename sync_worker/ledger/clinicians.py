@@ -79,7 +79,7 @@ class Clinicians:
 
     def backfills(self, clinician_id: int) -> list[Backfill]:
         """What people brought into scope, oldest wish first."""
-        columns = (BackfillRow.id, BackfillRow.since, BackfillRow.until, BackfillRow.walked_at)
+        columns = (BackfillRow.id, BackfillRow.since, BackfillRow.until, BackfillRow.asked_at, BackfillRow.walked_at)
         query = select(*columns).where(BackfillRow.clinician_id == clinician_id).order_by(BackfillRow.id)
         with reading(self.engine) as db:
             return [Backfill(*row) for row in db.execute(query)]

@@ -112,15 +112,15 @@ class Decisions:
                 BackfillRow.since == since,
                 BackfillRow.walked_at.is_(None),
             )
-            known = db.execute(select(func.max(BackfillRow.id)).where(*where)).scalar()
-            if known is not None:
-                db.execute(update(BackfillRow).where(BackfillRow.id == known).values(until=until))
-                return int(known)
-            values = {"clinician_id": clinician_id, "since": since, "until": until, "asked_at": now}
-            made = db.execute(insert(BackfillRow).values(**values).returning(BackfillRow.id)).scalar_one()
+            number = db.execute(select(func.max(BackfillRow.id)).where(*where)).scalar()
+            if number is not None:
+                db.execute(update(BackfillRow).where(BackfillRow.id == number).values(until=until))
+            else:
+                values = {"clinician_id": clinician_id, "since": since, "until": until, "asked_at": now}
+                number = db.execute(insert(BackfillRow).values(**values).returning(BackfillRow.id)).scalar_one()
             details = {"since": since.isoformat(), "until": until.isoformat()}
             trail.append(db, clinician_id, Event.BACKFILL, at=now, actor=self._actor, details=details)
-            return int(made)
+            return int(number)
 
     def pause(self, clinician_ids: Iterable[int] | None, now: datetime) -> None:
         """Stop posting, for these clinicians or for everybody, at once and over restarts."""

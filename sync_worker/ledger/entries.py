@@ -10,8 +10,8 @@ from sync_worker.errors import EntryMoved
 from sync_worker.ledger.moves import WORKER, entries, entry_of, move, require_lease
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import EntryRow, SessionRow
-from sync_worker.ledger.trail import Event
-from sync_worker.model import Candidate, Entry, Lease, Reason, Status, StoredNote
+from sync_worker.ledger.trail import Event, append
+from sync_worker.model import Candidate, Entry, HintSeen, Lease, Reason, Status, StoredNote, Wish
 
 PAGE = 200
 """Entries read at a time: a tick's memory must not grow with the ledger."""
@@ -115,17 +115,35 @@ class Entries:
         """Put an entry before a person, with the evidence: ids and names of fields, no values."""
         evidence = evidence_of(candidates)
         details = evidence if candidates else None
-        self._move(lease, entry, Status.REVIEW, now=now, reason=reason, evidence=evidence, wish=None, details=details)
+        values: dict[str, Any] = {"evidence": evidence, "wish": None, "details": details}
+        as_seen = EntryRow.wish.is_not_distinct_from(entry.wish)
+        self._move(lease, entry, Status.REVIEW, as_seen, now=now, reason=reason, **values)
 
-    def adopt(self, lease: Lease, entry: Entry, note: StoredNote, *, now: datetime) -> None:
-        """The document's note is in Cliniko already, filed by a worker whose ledger is lost: it is this entry's."""
-        values = {"note_id": note.note_id, "patient_id": note.patient_id, "failures": 0}
+    def adopt(self, lease: Lease, entry: Entry, note: StoredNote, hint: HintSeen, *, now: datetime) -> None:
+        """The document's note is in Cliniko already, filed by a worker whose ledger is lost: it is this entry's.
+
+        What that worker knew of the patient is lost too, so the next tick looks whether it is on the right chart.
+        """
+        known = {"note_id": note.note_id, "patient_id": note.patient_id, "failures": 0}
+        hinted = {"hint_hash": hint.hint_hash, "hint_link": hint.link}
+        values: dict[str, Any] = known | hinted | {"wish": Wish.RECHECK, "due_at": now}
         details = {"note_id": note.note_id, "patient_id": note.patient_id}
         self._move(lease, entry, Status.POSTED, now=now, event=Event.ADOPTED, details=details, **values)
 
-    def drop_wish(self, lease: Lease, entry: Entry) -> None:
-        """Let the note be as it is."""
-        self._touch(lease, entry, wish=None)
+    def change_wish(
+        self, lease: Lease, entry: Entry, wish: Wish | None, *, now: datetime, hint: HintSeen | None = None
+    ) -> None:
+        """Wish something else of the note, or nothing. Raises `EntryMoved` if a person wished something meanwhile."""
+        values: dict[str, Any] = {"wish": wish}
+        if hint is not None:
+            values |= {"hint_hash": hint.hint_hash, "hint_link": hint.link}
+        where = (EntryRow.id == entry.entry_id, EntryRow.status == entry.status, EntryRow.wish == entry.wish)
+        with writing(self.engine) as db:
+            require_lease(db, lease)
+            if db.execute(update(EntryRow).where(*where).values(**values)).rowcount != 1:
+                raise EntryMoved
+            told: dict[str, Any] = {"at": now, "actor": WORKER, "entry_id": entry.entry_id}
+            append(db, lease.clinician_id, Event.WISHED, **told, details={"was": entry.wish, "wish": wish})
 
     def skip(self, lease: Lease, entry: Entry, reason: Reason, *, now: datetime) -> None:
         """Leave an entry unfiled, by a rule."""
@@ -137,10 +155,10 @@ class Entries:
             where = (EntryRow.id == entry.entry_id, EntryRow.status == entry.status)
             db.execute(update(EntryRow).where(*where).values(**values))
 
-    def _move(self, lease: Lease, entry: Entry, to: Status, *, now: datetime, **values: Any) -> None:
+    def _move(self, lease: Lease, entry: Entry, to: Status, *where: Any, now: datetime, **values: Any) -> None:
         with writing(self.engine) as db:
             require_lease(db, lease)
-            if not move(db, entry.entry_id, entry.status, to, at=now, actor=WORKER, **values):
+            if not move(db, entry.entry_id, entry.status, to, *where, at=now, actor=WORKER, **values):
                 raise EntryMoved
 
 

@@ -78,7 +78,8 @@ class Leases:
         claimed_at = clock.monotonic()
 
         def check() -> None:
-            if clock.monotonic() - claimed_at > LONGEST_CLAIM.total_seconds() or not self.is_kept(lease):
+            # the time last: asking for the lock may itself take a while
+            if not self.is_kept(lease) or clock.monotonic() - claimed_at > LONGEST_CLAIM.total_seconds():
                 raise LeaseLost
 
         return check

@@ -47,6 +47,7 @@ def entries() -> Select[Any]:
         EntryRow.hint_link,
         EntryRow.note_updated_at,
         EntryRow.wish,
+        EntryRow.found_at,
     )
     return select(*columns)
 
@@ -185,4 +186,5 @@ def entry_of(row: Row[Any]) -> Entry:
         hint_link=row.hint_link,
         note_updated_at=row.note_updated_at,
         wish=Wish(row.wish) if row.wish else None,
+        found_at=row.found_at,
     )

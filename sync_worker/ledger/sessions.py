@@ -14,7 +14,7 @@ from sync_worker.ledger.clinicians import clinician_of, clinician_rows, move_sta
 from sync_worker.ledger.moves import WORKER, entries, entry_of, insert_once, later, move, require_lease
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import BackfillRow, ClinicianRow, EntryRow, SessionRow
-from sync_worker.ledger.trail import Event, append
+from sync_worker.ledger.trail import Event, append, lock_trail
 from sync_worker.model import (
     Backfill,
     ClinicianState,
@@ -92,6 +92,7 @@ class Sessions:
         """
         tally = Tally()
         with writing(self.engine) as db:
+            self._lock_owners(db, lease, [session.session_id for session in seen])
             require_lease(db, lease)
             clinician = clinician_of(db.execute(clinician_rows().where(ClinicianRow.id == lease.clinician_id)).one())
             page = _PageRecorder(db, self.region, clinician, rules, now, tally)
@@ -99,10 +100,20 @@ class Sessions:
                 page.record(session)
             if walk_ended is not None:
                 move_stamps(db, clinician, walk_ended)
-            for backfill in walked:
-                where = BackfillRow.id == backfill.backfill_id
-                db.execute(update(BackfillRow).where(where).values(walked_at=now))
+            for backfill in walked:  # unless a person asked for more meanwhile
+                where = (BackfillRow.id == backfill.backfill_id, BackfillRow.until == backfill.until)
+                db.execute(update(BackfillRow).where(*where).values(walked_at=now))
         return tally
+
+    def _lock_owners(self, db: Connection, lease: Lease, session_ids: Sequence[str]) -> None:
+        """Lock the trails of all whose entries these sessions have, always in the same order.
+
+        Else two clinicians who share sessions could wait for each other.
+        """
+        where = (EntryRow.region == self.region, EntryRow.session_id.in_(session_ids))
+        owners = set(db.execute(select(EntryRow.clinician_id).where(*where).distinct()).scalars())
+        for clinician_id in sorted(owners | {lease.clinician_id}):
+            lock_trail(db, clinician_id)
 
 
 class _PageRecorder:
@@ -131,6 +142,8 @@ class _PageRecorder:
                 "updated_at": seen.updated_at or row.updated_at,
                 "reread_until": self._reread_until(seen, row, changed=changed),
             }
+        elif not seen.gone:  # when it began says how far back to look for its notes
+            values = {"created_at": seen.created_at or row.created_at, "updated_at": seen.updated_at or row.updated_at}
         unread = seen.documents is None and not seen.gone
         failures = row.failures + 1 if unread else 0
         values |= {"unread": unread, "failures": failures}
@@ -270,10 +283,10 @@ class _PageRecorder:
                 continue
             differs = entry.hint_hash not in (None, now_named.hint_hash)
             relinked = None not in (entry.hint_link, now_named.link) and entry.hint_link != now_named.link
-            if differs or relinked:
-                self._move(entry, Status.REVIEW, Reason.PATIENT_CHANGED)
-                self.tally.review += 1
-            self._set(entry, hint_hash=now_named.hint_hash, hint_link=now_named.link)
+            if not differs and not relinked:
+                self._set(entry, hint_hash=now_named.hint_hash, hint_link=now_named.link or entry.hint_link)
+            elif entry.wish is not Wish.WITHDRAW:  # the tick looks whether that is another person
+                self._wish(entry, Wish.RECHECK)
 
     def _fresh(self, document: DocumentSeen, read_at: datetime) -> dict[str, Any]:
         """What makes an entry settle anew."""
@@ -288,6 +301,8 @@ class _PageRecorder:
             case Status.REVIEW, Reason.NOT_CARRIED:
                 self._move(entry, Status.PENDING, None)
                 self._set(entry, **fresh)
+            case Status.REVIEW, reason if entry.note_id is not None and reason is not Reason.REVISED:
+                return False  # another question comes first; then the difference is still there to be seen
             case ((Status.PENDING | Status.REVIEW), reason) if reason not in lifecycle.DOUBTS:
                 self._set(entry, **fresh)
             case _:
@@ -301,9 +316,15 @@ class _PageRecorder:
                 self._move(entry, Status.REVIEW, Reason.REVISED)
                 self.tally.review += 1
             case Revisions.UPDATE_DRAFT if entry.wish is None:
-                self._set(entry, wish=Wish.UPDATE, due_at=self.now)
-                told: dict[str, Any] = {"at": self.now, "actor": WORKER, "entry_id": entry.entry_id}
-                append(self.db, entry.clinician_id, Event.WISHED, **told, details={"wish": Wish.UPDATE.value})
+                self._wish(entry, Wish.UPDATE)
+
+    def _wish(self, entry: Entry, wish: Wish) -> None:
+        """Have the tick do something to the entry's note."""
+        if entry.wish is wish:
+            return
+        self._set(entry, wish=wish, due_at=self.now)
+        told: dict[str, Any] = {"at": self.now, "actor": WORKER, "entry_id": entry.entry_id}
+        append(self.db, entry.clinician_id, Event.WISHED, **told, details={"wish": wish.value})
 
     def _source_gone(self, session_id: str) -> None:
         for entry in self._entries_of(session_id):

@@ -203,6 +203,8 @@ class AttemptRow(Base):
     __tablename__ = "attempts"
     __table_args__ = (
         UniqueConstraint("entry_id", "number"),
+        # what the brake counts
+        Index("ix_attempts_started", "started_at"),
         # at most one open attempt per entry
         Index(
             "uq_attempts_open",

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from sync_worker.ledger.storage import reading
 from sync_worker.ledger.tables import ClinicianRow, TrailRow
@@ -178,7 +178,18 @@ class Trail:
                 number, before = step.number, bytes(row.hash)
             if not rows:
                 return number + 1  # the newest steps are missing
-        return None if before == clinician.trail_hash else number
+        if before != clinician.trail_hash:
+            return number
+        return self._step_beyond(clinician.id)
+
+    def _step_beyond(self, clinician_id: int) -> int | None:
+        """A step that the clinician's row knows nothing of: somebody slipped it in at the end."""
+        newest = select(func.max(TrailRow.number)).where(TrailRow.clinician_id == clinician_id)
+        tip = select(ClinicianRow.trail_number).where(ClinicianRow.id == clinician_id)
+        with reading(self._engine) as db:
+            last = db.execute(newest).scalar() or 0
+            known = db.execute(tip).scalar_one()  # asked last: a step of ours may come in between
+        return known + 1 if last > known else None
 
 
 _COLUMNS: tuple[Any, ...] = tuple(getattr(TrailRow, name) for name in Step.__slots__)

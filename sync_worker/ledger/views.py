@@ -44,7 +44,7 @@ class BackfillProgress:
     """How far backfills came: their documents by what became of them."""
 
     walked: bool
-    """Whether Heidi's whole list was read for each of them."""
+    """Whether Heidi's whole list was read for each of them, and every session of it."""
     total: int
     waiting: int
     posted: int
@@ -151,12 +151,14 @@ class Views:
         """How far these backfills came."""
         columns = (BackfillRow.clinician_id, BackfillRow.since, BackfillRow.until, BackfillRow.walked_at)
         counts: Counter[str] = Counter()
+        unread = 0
         with reading(self._engine) as db:
             found = db.execute(select(*columns).where(BackfillRow.id.in_(list(backfill_ids)))).all()
             for one in found:
                 counts.update(_backfilled(db, one.clinician_id, one.since, one.until))
+                unread += _unread(db, one.clinician_id, one.since, one.until)
         return BackfillProgress(
-            walked=all(one.walked_at is not None for one in found),
+            walked=all(one.walked_at is not None for one in found) and not unread,
             total=counts.total(),
             waiting=sum(counts[status] for status in (Status.PENDING, Status.POSTING, Status.IN_DOUBT)),
             posted=counts[Status.POSTED] + counts[Status.WITHDRAWN],
@@ -237,6 +239,12 @@ def _backfilled(db: Connection, clinician_id: int, since: datetime, until: datet
     where = (SessionRow.created_at >= since, SessionRow.created_at < until)
     found = db.execute(query.where(EntryRow.clinician_id == clinician_id, EntryRow.backfilled, *where))
     return {status: count for status, count in found}
+
+
+def _unread(db: Connection, clinician_id: int, since: datetime, until: datetime) -> int:
+    where = (SessionRow.clinician_id == clinician_id, SessionRow.unread)
+    span = (SessionRow.created_at >= since, SessionRow.created_at < until)
+    return int(db.execute(select(func.count()).select_from(SessionRow).where(*where, *span)).scalar_one())
 
 
 def _attempts_of(entry_id: int) -> Any:

@@ -117,8 +117,8 @@ BROKEN_WORKERS = (
     BrokenWorker(
         "sends although its lease was lost after the claim",
         "ledger/leases.py",
-        " or not self.is_kept(lease):\n",
-        ":\n",
+        "if not self.is_kept(lease) or clock",
+        "if clock",
         ("tests/test_guard.py",),
     ),
     BrokenWorker(
