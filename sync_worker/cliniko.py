@@ -123,10 +123,14 @@ class ClinikoClient:
 
         By author and not by patient, since a merge moves a patient's notes to another chart.
         """
+        return list(self.walk_notes(practitioner_id, since))
+
+    def walk_notes(self, practitioner_id: str, since: datetime) -> Iterator[StoredNote]:
+        """The same one after another, so that a long time's notes need not be held in memory together."""
         stamp = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # other forms of a time are answered with 400
         query = [("q[]", f"practitioner_id:={practitioner_id}"), ("q[]", f"created_at:>={stamp}"), WITH_ARCHIVED]
         rows = self._rows("list_notes", "treatment_notes", "treatment_notes", [*query, ("per_page", PER_PAGE)])
-        return [note for row in rows if (note := _note(row)) is not None]
+        return (note for row in rows if (note := _note(row)) is not None)
 
     def find_note(self, note_id: str) -> StoredNote | None:
         """One note by its id, also if archived; None if this key sees none."""
