@@ -151,6 +151,30 @@ def undo(
     _run(lambda: command.undo(entry, reason, as_json=as_json), as_json=as_json)
 
 
+@app.command()
+def audit(
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="From this day on; else the look-back.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare Heidi, the ledger and Cliniko: what is missing, there twice, changed. Writes nothing, anywhere."""
+    from sync_worker.commands import audit as command
+
+    _run(lambda: command.audit(since, as_json=as_json), as_json=as_json)
+
+
+@app.command()
+def log(
+    entry: Annotated[
+        int | None, typer.Argument(metavar="ENTRY", min=1, max=2**31 - 1, help="One entry's whole life.")
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Machine-readable, with the hashes that prove it.")] = False,
+) -> None:
+    """The audit trail: what was done to Cliniko, what people decided, and every move, oldest first."""
+    from sync_worker.commands import log as command
+
+    _run(lambda: command.log(entry, as_csv=as_csv))
+
+
 @review.command("list")
 def review_list(as_json: Json = False) -> None:
     """What waits, longest first."""

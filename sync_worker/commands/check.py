@@ -18,6 +18,7 @@ from sync_worker.errors import ConfigurationError, LedgerMismatch, LedgerUnavail
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import migrate
 from sync_worker.ledger.storage import open_engine, sqlite_path, writing
+from sync_worker.ledger.trail import Trail
 from sync_worker.prepare import template_id
 from sync_worker.settings import ClinicianSettings, Settings
 
@@ -58,6 +59,7 @@ def _findings(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
     yield from _looks(settings)
     yield _ledger(settings)
     yield from _retention(settings, clock)
+    yield from _trail(settings)
     practitioners: dict[str, str] = {}
     for clinician in settings.clinicians:
         yield from _clinician(settings, clinician, practitioners, clock)
@@ -103,6 +105,25 @@ def _retention(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
         yield Finding(
             "retention", "warning", f"{sentence} Let Heidi keep them for longer, or look at the review list daily."
         )
+
+
+def _trail(settings: Settings) -> Iterator[Finding]:
+    """Whether every trail holds; nothing where there is no ledger to read, which `_ledger` has told."""
+    try:
+        engine = setup.existing_ledger(settings, read_only=True)
+        breaks = Trail(engine).breaks() if engine is not None else []
+    except (LedgerUnavailable, LedgerMismatch):
+        return
+    names = {one.heidi_user_id: one.name for one in settings.clinicians}
+    for one in breaks:
+        name = names.get(one.heidi_user_id, one.heidi_user_id)
+        sentence = (
+            f"{name}: the audit trail does not hold from step {one.number} on. Somebody changed the ledger past this "
+            "program: find out who may write to it, and compare it with a backup."
+        )
+        yield Finding("trail", "problem", sentence)
+    if engine is not None and not breaks:
+        yield Finding("trail", "ok", "The audit trail holds: no step was changed or removed.")
 
 
 def _place_for_ledger(settings: Settings) -> Finding:

@@ -1,15 +1,16 @@
 """What people and programs ask of the ledger: counts and the review list. Straight SQL, read only, ids and codes."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, Row, Select, func, or_, select
 
 from sync_worker import lifecycle
 from sync_worker.ledger.clinicians import clinician_of, clinician_rows
+from sync_worker.ledger.moves import entries, entry_of
 from sync_worker.ledger.storage import reading
 from sync_worker.ledger.tables import (
     AttemptRow,
@@ -20,9 +21,10 @@ from sync_worker.ledger.tables import (
     SessionRow,
     TrailRow,
 )
-from sync_worker.model import ClinicianState, Reason, Status
+from sync_worker.model import ClinicianState, Entry, Reason, Status
 
 WAITING = (Status.PENDING, Status.POSTING, Status.IN_DOUBT, Status.REVIEW)
+PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,37 @@ class Views:
                 for row in db.execute(query)
             ]
 
+    def entries_since(self, clinician_id: int, since: datetime) -> Iterator[tuple[Entry, datetime]]:
+        """A clinician's entries of which anything was met, tried or moved since a time, and those with an open end.
+
+        Each with the moment since which it has its status, in the order in which they were met.
+        """
+        tried = select(AttemptRow.id).where(AttemptRow.entry_id == EntryRow.id, AttemptRow.started_at >= since)
+        happened = or_(
+            EntryRow.found_at >= since,
+            EntryRow.status_since >= since,
+            EntryRow.status.in_((Status.POSTING, Status.IN_DOUBT)),
+            tried.exists(),
+        )
+        query = _entries_with_age().where(EntryRow.clinician_id == clinician_id, happened)
+        query, last = query.order_by(EntryRow.id).limit(PAGE), 0
+        while True:
+            with reading(self._engine) as db:
+                rows = db.execute(query.where(EntryRow.id > last)).all()
+            yield from (_with_age(row) for row in rows)
+            if len(rows) < PAGE:
+                return
+            last = rows[-1].id
+
+    def entries_marked(self, references: Iterable[str]) -> Iterator[tuple[Entry, datetime]]:
+        """The entries, of whatever clinician, that these references name; each as `entries_since` gives it."""
+        wanted = sorted(set(references))
+        for start in range(0, len(wanted), PAGE):
+            where = EntryRow.reference.in_(wanted[start : start + PAGE])
+            with reading(self._engine) as db:
+                rows = db.execute(_entries_with_age().where(where).order_by(EntryRow.id)).all()
+            yield from (_with_age(row) for row in rows)
+
     def entry_life(self, entry_id: int) -> EntryLife | None:
         """One entry with its whole life; None if there is no such number."""
         query = (
@@ -247,9 +280,18 @@ def _unread(db: Connection, clinician_id: int, since: datetime, until: datetime)
     return int(db.execute(select(func.count()).select_from(SessionRow).where(*where, *span)).scalar_one())
 
 
+def _entries_with_age() -> Select[Any]:
+    return entries().add_columns(EntryRow.status_since)
+
+
+def _with_age(row: Row[Any]) -> tuple[Entry, datetime]:
+    return entry_of(row), row.status_since
+
+
 def _attempts_of(entry_id: int) -> Any:
     columns = (
         AttemptRow.number,
+        AttemptRow.kind,
         AttemptRow.started_at,
         AttemptRow.ended_at,
         AttemptRow.outcome,
