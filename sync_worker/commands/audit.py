@@ -167,16 +167,16 @@ def _show(of: _Audit, accounts: list[Account], findings: list[tuple[str, Finding
 
 def _counted(accounts: list[Account]) -> str:
     kinds = ("documents", "entries", "notes")
-    counts = ", ".join(f"{sum(getattr(account, kind) or 0 for account in accounts)} {kind}" for kind in kinds)
+    counts = ", ".join(f"{kind} {sum(getattr(account, kind) or 0 for account in accounts)}" for kind in kinds)
     finished = sum(account.finished_differently for account in accounts)
     archived = sum(account.archived for account in accounts)
-    return f"{counts} ({finished} finished with other words and {archived} archived by their clinicians)"
+    return f"{counts} (finished with other words {finished}, archived by their clinicians {archived})"
 
 
 def _table(accounts: list[Account], since: str) -> Table:
-    table = Table(title=f"Audit {since}")
+    table = Table(title=f"Documents in Heidi, entries in the ledger, notes in Cliniko, {since}")
     table.add_column("Clinician")
-    headings = ("Documents in Heidi", "Entries", "Notes in Cliniko", "Finished differently", "Archived")
+    headings = ("Documents", "Entries", "Notes", "Finished differently", "Archived")
     for heading in headings:
         table.add_column(heading, justify="right")
     for account in accounts:
