@@ -284,6 +284,25 @@ def test_every_note_too_many_is_told(filed: Clinic) -> None:
     assert [one["note_id"] for one in off(filed)] == more
 
 
+def test_a_copy_in_place_of_an_archived_note_is_no_duplicate_and_two_copies_are_one(filed: Clinic) -> None:
+    note = filed.notes()[0]
+    filed.cliniko.archive_note(note.note_id)
+    filed.cliniko.add_note_by_hand(note.patient_id, note.practitioner_id, note.title, note.content)
+    assert codes(filed) == []
+    second = filed.cliniko.add_note_by_hand(note.patient_id, note.practitioner_id, note.title, note.content)
+    assert [one["note_id"] for one in off(filed)] == [second]
+
+
+def test_a_cliniko_whose_clock_is_behind_hides_no_duplicate(clinic: Clinic) -> None:
+    clinic.cliniko.clock_offset_seconds = -3600
+    clinic.a_finished_document(LETTER)
+    clinic.tick()
+    note = clinic.notes()[0]
+    clinic.cliniko.add_note_by_hand(note.patient_id, note.practitioner_id, note.title, note.content)
+    clinic.clock.advance(14 * 86_400 - 1800)  # by its own clock both are older than the period, by ours neither
+    assert codes(clinic) == ["duplicate"]
+
+
 # ---------------------------------------------------------------- changed
 
 
@@ -297,9 +316,19 @@ def test_a_draft_that_says_something_else_is_changed_until_it_is_finished(filed:
     assert (code, told["clinicians"][0]["finished_differently"]) == (0, 1)
 
 
+def test_what_the_clinician_archived_is_theirs_whatever_it_says(filed: Clinic) -> None:
+    note = filed.notes()[0].note_id
+    stranger = filed.a_patient(first="Nora", last="Quinn", born="1971-01-02")
+    filed.cliniko.edit_note(note, content=OTHER, patient_id=stranger)
+    filed.cliniko.archive_note(note)
+    code, told = audit(filed)
+    assert (code, told["clinicians"][0]["archived"], told["clinicians"][0]["notes"]) == (0, 1, 0)
+
+
 def test_a_new_title_alone_changes_nothing(filed: Clinic) -> None:
     filed.cliniko.edit_note(filed.notes()[0].note_id, title="My own title")
-    assert codes(filed) == []
+    code, told = audit(filed)
+    assert (code, told["clinicians"][0]["notes"]) == (0, 1)
 
 
 def test_a_note_that_a_lost_ledger_takes_for_its_own_is_not_judged_by_its_words(filed: Clinic, tmp_path: Path) -> None:
@@ -353,6 +382,14 @@ def test_a_revision_that_nobody_noticed_is_changed(filed: Clinic) -> None:
     assert codes(filed) == []  # it waits for the clinician now
 
 
+def test_a_document_that_waits_and_was_changed_is_filed_as_it_is_then(clinic: Clinic) -> None:
+    document = clinic.a_document(clinic.a_session("Nobody Known"), LETTER)
+    clinic.tick()
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.clock.advance(2000)
+    assert codes(clinic) == []
+
+
 def test_a_draft_that_is_about_to_be_updated_is_not_changed(filed: Clinic) -> None:
     filed.restart(SYNC_REVISIONS="update_draft")
     filed.heidi.edit_document(filed.ledger.entries.get(1).document_id, NEWER)
@@ -400,6 +437,15 @@ def test_a_note_of_this_program_that_this_ledger_does_not_know_is_foreign(
     assert [one["code"] for one in findings] == found
     assert [one["note_id"] for one in findings] == [note] * len(found)
     filed.cliniko.archive_note(note)
+    assert codes(filed) == []
+
+
+def test_a_foreign_note_older_than_the_period_is_not_told_again(filed: Clinic) -> None:
+    title = "Letter · 19 Nov 2026 · ref 7ABC9DEF"
+    filed.cliniko.add_note_by_hand(filed.notes()[0].patient_id, filed.practitioner_id, title, OTHER)
+    filed.clock.advance(14 * 86_400 - 60)
+    assert codes(filed) == ["foreign"]
+    filed.clock.advance(120)  # the list begins a day before the period
     assert codes(filed) == []
 
 
@@ -512,6 +558,17 @@ def test_a_document_filed_by_two_clinicians_is_a_duplicate(two_clinicians: tuple
     assert [(one["code"], one["clinician"], one["note_id"]) for one in told["findings"]] == [
         ("duplicate", "B. Physio", second)
     ]
+
+
+def test_a_session_in_two_lists_is_told_of_once(two_clinicians: tuple[Clinic, Terminal]) -> None:
+    clinic, terminal = two_clinicians
+    entry = clinic.ledger.entries.get(1)
+    clinic.heidi.share_session(entry.session_id, "physio-2")
+    clinic.heidi.edit_document(entry.document_id, NEWER, touch=True)
+    clinic.clock.advance(2000)
+    told = terminal.json("audit", code=1)
+    assert [(one["code"], one["clinician"]) for one in told["findings"]] == [("changed", "A. Physio")]
+    assert [one["documents"] for one in told["clinicians"]] == [1, 1]
 
 
 def test_wrong_settings_and_a_ledger_that_is_not_there_are_told(filed: Clinic, tmp_path: Path) -> None:
