@@ -6,6 +6,7 @@ asked for. Errors become one sentence here, and nowhere a traceback.
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ Clinician = Annotated[str | None, typer.Argument(help="Name, Heidi user id or e-
 EntryNumber = Annotated[
     int, typer.Argument(metavar="ENTRY", min=1, max=2**31 - 1, help="The entry's number, from `review list`.")
 ]
+BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="A backup: one file, whichever the database.")]
 
 
 _started: list[bool] = []
@@ -250,6 +252,37 @@ def db_current() -> None:
     from sync_worker.commands import database as command
 
     _run(command.current)
+
+
+@database.command("backup")
+def db_backup(file: BackupFile) -> None:
+    """Copy the ledger as it is now into a file, while workers work."""
+    from sync_worker.commands import database as command
+
+    _run(lambda: command.backup(file))
+
+
+@database.command("restore")
+def db_restore(
+    file: BackupFile,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace what is there; it is backed up first.")] = False,
+) -> None:
+    """Put a backup into the ledger's database, whichever it is. The next tick looks in Cliniko before it posts."""
+    from sync_worker.commands import database as command
+
+    _run(lambda: command.restore(file, replace=replace))
+
+
+@database.command("move")
+def db_move(
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="As in DATABASE_URL. PGPASSWORD keeps a password out of sight.")
+    ],
+) -> None:
+    """Move the ledger into an empty database, SQLite or Postgres, and retire the old one."""
+    from sync_worker.commands import database as command
+
+    _run(lambda: command.move(url))
 
 
 @app.callback(invoke_without_command=True)

@@ -17,6 +17,7 @@ from sync_worker.heidi import HeidiClient
 from sync_worker.http import HttpClient, RateBudget
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger, migrate
+from sync_worker.ledger.copies import require_in_use
 from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.storage import open_engine
 from sync_worker.ledger.views import Views
@@ -34,10 +35,11 @@ CLINICIANS_AT_ONCE = 8
 def open_ledger(settings: Settings, clock: Clock) -> Ledger:
     """The ledger, made or migrated first where needed. For commands that work: `run`, `once`, `db upgrade`.
 
-    Raises `LedgerUnavailable` or `LedgerMismatch` with what to do.
+    Raises `LedgerUnavailable` or `LedgerMismatch` with what to do, also where it was moved elsewhere.
     """
     engine = open_engine(settings.database_url.get_secret_value())
     migrate.upgrade(engine)
+    require_in_use(engine)
     ledger = Ledger(engine, region=settings.heidi_region)
     ledger.prepare_installation(clock.now())
     return ledger

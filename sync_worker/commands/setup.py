@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from sync_worker.clock import SystemClock
 from sync_worker.ledger import migrate
+from sync_worker.ledger.copies import require_in_use
 from sync_worker.ledger.storage import open_engine, sqlite_path
 from sync_worker.logs import configure_logging, quiet_stamina
 from sync_worker.settings import Settings, load_settings
@@ -50,13 +51,16 @@ def _set_up(settings: Settings, level: str) -> None:
 def ledger_version(settings: Settings) -> str | None:
     """The version of the ledger; None if there is none yet. Makes nothing: opening SQLite would make an empty file.
 
-    Raises `LedgerMismatch` where a newer program wrote it.
+    Raises `LedgerMismatch` where a newer program wrote it, or where it was moved elsewhere.
     """
     engine = open_engine(settings.database_url.get_secret_value(), read_only=True)
     path = sqlite_path(engine)
     if path is not None and not path.exists():
         return None
-    return migrate.current(engine)
+    version = migrate.current(engine)
+    if version == migrate.head():
+        require_in_use(engine)
+    return version
 
 
 def existing_ledger(settings: Settings, *, read_only: bool) -> Engine | None:
