@@ -11,7 +11,7 @@ from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.collect import Collector, CollectSettings
 from sync_worker.doubts import DoubtResolver
-from sync_worker.errors import ConfigurationError
+from sync_worker.errors import ConfigurationError, SyncWorkerError
 from sync_worker.first_look import FirstLook
 from sync_worker.heidi import HeidiClient
 from sync_worker.http import HttpClient, RateBudget
@@ -38,8 +38,12 @@ def open_ledger(settings: Settings, clock: Clock) -> Ledger:
     Raises `LedgerUnavailable` or `LedgerMismatch` with what to do, also where it was moved elsewhere.
     """
     engine = open_engine(settings.database_url.get_secret_value())
-    migrate.upgrade(engine)
-    require_in_use(engine)
+    try:
+        migrate.upgrade(engine)
+        require_in_use(engine)
+    except SyncWorkerError:
+        engine.dispose()
+        raise
     ledger = Ledger(engine, region=settings.heidi_region)
     ledger.prepare_installation(clock.now())
     return ledger
