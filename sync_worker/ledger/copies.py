@@ -77,7 +77,12 @@ def restore(target: Engine, file: Path, *, now: datetime, actor: str, replace: b
         raise NotPossible(f"{file} is the ledger itself: name a backup.")
     require_sound(file)
     with _aside(live) as folder:
-        staged = copy_of(file, folder)
+        try:
+            staged = copy_of(file, folder)
+        except LedgerMismatch:
+            raise LedgerMismatch(
+                f"{file} was written by a newer sync-worker than this: install that version, and restore it there."
+            ) from None
         if live is not None and _is_damaged(live):
             return _over_damaged(live, staged, now=now, actor=actor, replace=replace)
         return _over_ledger(target, staged, file, now=now, actor=actor, replace=replace)
@@ -290,8 +295,6 @@ def _held_still(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def _aside(live: Path | None) -> Iterator[Path]:
     """A folder for work, beside an SQLite ledger, since a file takes another's name only on one disk."""
-    if live is not None and not live.parent.is_dir():
-        live.parent.mkdir(parents=True)
     prefix = f".{live.name}." if live else None
     try:
         folder = TemporaryDirectory(dir=live.parent if live else None, prefix=prefix)
