@@ -155,7 +155,8 @@ def test_a_backup_never_replaces_another_practices_backup_or_a_ledger_in_use(vau
             vault.backup("theirs")
         path = sqlite_path(another)
         assert path is not None
-        with pytest.raises(NotPossible, match="no backup of this ledger"):
+        vault.restore(vault.backup(), into=another)
+        with pytest.raises(NotPossible, match="no backup of this ledger"):  # the same practice's, but in use
             files.write_backup(vault.engine, path)
 
 

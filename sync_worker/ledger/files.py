@@ -145,6 +145,7 @@ def _fill(copy: Path, db: Connection) -> Sums:
 def _copy_pages(source: sqlite3.Connection, copy: Path) -> None:
     _make_private(copy)
     with closing(sqlite3.connect(copy)) as target:
+        target.execute("PRAGMA synchronous = OFF")  # writers wait meanwhile, and `into_place` waits for the disk
         source.backup(target)
         target.execute("PRAGMA journal_mode = DELETE")  # a file in WAL mode remembers it: then it is more than a file
 

@@ -129,7 +129,10 @@ def put_an_old_copy_back(clinic: Clinic, folder: Path, *, documents: int) -> Cou
     _file(clinic, range(5))
     engine = clinic.ledger.engine
     files.write_backup(engine, folder / "old")
+    deleted = clinic.a_session()
+    clinic.a_document(deleted, _text(-2))
     _file(clinic, range(5, documents + 5))
+    clinic.heidi.delete_session(deleted)  # so the old copy will never know whose note that is: no other worker's
     clinic.a_document(clinic.a_session(), _text(-1))  # finished, and not seen yet by anybody
     posts, notes = clinic.posts(), {note.note_id for note in clinic.notes()}
     clinic.restart()
