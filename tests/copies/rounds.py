@@ -238,14 +238,17 @@ def main() -> int:
     asked = parser.parse_args()
     configure_logging(level="ERROR", fmt="console")
     together: Counter[str] = Counter()
-    table = Table("database", *_COLUMNS, title=f"{asked.rounds} rounds")
+    shown: dict[str, Counter[str]] = {}
     with _databases(asked.database, asked.server) as databases:
         for name, empty in databases.items():
             counted: Counter[str] = Counter()
             for _ in range(asked.rounds):
                 counted.update(_round(empty, asked.documents))
-            table.add_row(name, *(str(counted[column]) for column in _COLUMNS))
+            shown[name] = counted
             together.update(counted)
+    table = Table("counted", *shown, title=f"{asked.rounds} rounds")
+    for column in _COLUMNS:
+        table.add_row(column.replace("_", " "), *(str(counted[column]) for counted in shown.values()))
     Console().print(table)
     figures = {"rounds": asked.rounds, "databases": len(databases)}
     _record(figures | {column: together[column] for column in _COLUMNS})
