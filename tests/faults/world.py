@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl
 import httpx
 import stamina
 
+from sync_worker import http
 from sync_worker.bootstrap import Worker
 from sync_worker.ledger import Ledger, migrate
 from sync_worker.ledger.storage import open_engine
@@ -72,11 +73,13 @@ class World(Clinic):
     before: Hook = nothing
     after: Hook = nothing
     seconds_per_request: float = 0.0
+    cliniko_url: str | None = None
+    """Where Cliniko is met over real sockets, if it is."""
 
     def environment(self) -> dict[str, str]:
         here = {
             "HEIDI_BASE_URL": f"http://127.0.0.1:{HEIDI_PORT}{HEIDI_PATH}",
-            "CLINIKO_BASE_URL": f"http://127.0.0.1:{CLINIKO_PORT}{CLINIKO_PATH}",
+            "CLINIKO_BASE_URL": self.cliniko_url or f"http://127.0.0.1:{CLINIKO_PORT}{CLINIKO_PATH}",
             "HEIDI_API_KEY": self.heidi.api_key,
             "HEIDI_REGION": "au",
             "CLINIKO_CONTACT_EMAIL": CONTACT_EMAIL,
@@ -91,7 +94,8 @@ class World(Clinic):
             settings = load_settings(self.environment(), env_file=None)
             ledger = Ledger(open_engine(self.ledger_url), region="au")
             ledger.prepare_installation(self.clock.now())
-            with patch("sync_worker.http._transport", lambda keep_alive: _Direct(self)):
+            real = http._transport
+            with patch.object(http, "_transport", lambda keep_alive: _Direct(self, real(keep_alive))):
                 self._worker = Worker(settings, ledger, self.clock)
         return self._worker
 
@@ -115,10 +119,16 @@ class World(Clinic):
 
 
 class _Direct(httpx.BaseTransport):
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, real: httpx.BaseTransport) -> None:
         self._world = world
+        self._real = real
+
+    def close(self) -> None:
+        self._real.close()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.port not in (HEIDI_PORT, CLINIKO_PORT):
+            return self._real.handle_request(request)
         world, is_heidi = self._world, request.url.port == HEIDI_PORT
         query = parse_qsl(request.url.query.decode(), keep_blank_values=True)
         asked = Request(request.method, request.url.path, query, dict(request.headers), request.read())
