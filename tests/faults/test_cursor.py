@@ -11,7 +11,7 @@ from tests.faults.cursor import Scene
 
 
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     database=None,
     derandomize=True,
