@@ -240,7 +240,7 @@ class Bench:
         world.clock.advance(3 * 3600)  # nothing of the row before is read again
         self.posts, self.early = 0, []
         notes = len(world.cliniko.notes)
-        document = world.a_document(world.a_session())
+        document = world.a_document(world.a_session(), f"# Plan\n\nRest, {row.name}, {notes}.")
         with ExitStack() as stack:
             self._prepare(row, stack)
             world.tick(full=False)
