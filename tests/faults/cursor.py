@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from sync_worker.ledger.sessions import IntakeRules
-from sync_worker.model import Tally
+from sync_worker.model import Revisions, Tally
 from sync_worker.sandbox.heidi import HeidiSandbox
 from sync_worker.sandbox.heidi_records import HeidiSession
 from sync_worker.sandbox.heidi_state import Envelope, Order
@@ -259,7 +259,7 @@ def collect(world: World, *, full: bool, start_at: datetime = LONG_AGO) -> None:
     lease = world.worker.leases.acquire(state.clinician_id, world.clock.now())
     assert lease is not None
     try:
-        rules = IntakeRules(start_at=start_at, ask_revisions=True)
+        rules = IntakeRules(start_at=start_at, revisions=Revisions.REVIEW)
         pipeline.collector.collect(lease, state, rules, Tally(), full=full)
     finally:
         pipeline.reader.forget()
