@@ -46,6 +46,8 @@ class Trap:
     lasting: bool = False
     armed: bool = False
     passed: list[str] = field(default_factory=list)
+    locks_asked: list[int] = field(default_factory=list)
+    """Which statements ask, on the connection that holds the clinicians' locks, whether it still lives."""
     struck: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -59,6 +61,8 @@ class Trap:
 
     def _on_execute(self, cursor: Any, statement: str, _parameters: Any, _context: Any) -> None:
         word = statement.split(None, 1)[0].upper()
+        if self.armed and statement == "SELECT 1":
+            self.locks_asked.append(len(self.passed) + 1)
         if self.fault != "answer_lost" and self._is_due(word):
             self._strike(cursor.connection)
 
