@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from tests import proofs
-from tests.processes import kills
+from tests.processes import kills, migrations
 from tests.processes.proof import Proof
 
 PROOFS: dict[str, tuple[Callable[..., Proof], int, str]] = {
     "kills": (kills.prove, 60, "kill -9 of a working worker; N on each database"),
+    "migrations": (migrations.prove, 12, "kill -9 of `db upgrade`; N on each database"),
 }
 
 

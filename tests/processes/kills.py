@@ -127,7 +127,7 @@ class _Killer:
         self.killed[moment] += process.kill()
 
     def _start(self) -> WorkerProcess:
-        commands = [("run",), ("run",), ("once",)]
+        commands: list[tuple[str, ...]] = [("run",), ("run",), ("once",)]
         if self.knows_backfill:
             commands.append(("backfill", "--since", self.clinic.opened_on))
         return self.clinic.start(*self.random.choice(commands))
