@@ -11,12 +11,16 @@ from rich.console import Console
 from rich.table import Table
 
 from tests import proofs
-from tests.processes import kills, migrations
+from tests.processes import kills, lost_answers, migrations, rivals, sigterm, stops
 from tests.processes.proof import Proof
 
 PROOFS: dict[str, tuple[Callable[..., Proof], int, str]] = {
     "kills": (kills.prove, 60, "kill -9 of a working worker; N on each database"),
     "migrations": (migrations.prove, 12, "kill -9 of `db upgrade`; N on each database"),
+    "stops": (stops.prove, 12, "SIGSTOP longer than the second look, with a second worker; N on each database"),
+    "rivals": (rivals.prove, 4, "five workers started at once; N rounds on each database"),
+    "sigterm": (sigterm.prove, 30, "SIGTERM at random moments, and while the peer stalls; N on each database"),
+    "lost-answers": (lost_answers.prove, 200, "answers lost after Cliniko stored the note; N on each database"),
 }
 
 

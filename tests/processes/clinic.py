@@ -6,7 +6,9 @@ held) and for what nobody may find there at the end (an entry that is still unde
 
 import json
 import os
+import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +25,7 @@ from sync_worker.sandbox import Sandbox
 from sync_worker.sandbox.cliniko import ClinikoSandbox
 from sync_worker.sandbox.heidi import HeidiSandbox
 from sync_worker.sandbox.wire import Request
+from tests.processes.verdict import Verdict
 from tests.processes.worker import TooLong, WorkerProcess, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -45,31 +48,18 @@ class Paper:
     practitioner_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of the documents."""
-
-    documents: int
-    notes: int
-    posts: int
-    duplicates: int
-    lost: int
-    misfiled: int
-    imagined: int
-    """Entries that are `posted` although Cliniko has no such note."""
-    stuck: int
-    held: Counter[str]
-    abandoned: int
-    """Attempts whose worker died between claim and settle."""
-
-    def __add__(self, other: "Verdict") -> "Verdict":
-        return Verdict(*(getattr(self, name) + getattr(other, name) for name in Verdict.__slots__))
-
-
 class Clinic:
     """Both stand-ins, the settings of a worker for them, and everything that was started; ended with the block."""
 
-    def __init__(self, folder: Path, database_url: str, *, clinicians: int = 1, seed: int = 1, **settings: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database_url: str,
+        *,
+        clinicians: int = 1,
+        seed: int = 1,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.random = Random(seed)
         self.heidi, self.cliniko = HeidiSandbox(), ClinikoSandbox()
@@ -82,7 +72,7 @@ class Clinic:
         self._engine = sa.create_engine(database_url, poolclass=sa.NullPool)
         self._practitioners = self._make_clinicians(clinicians)
         self._patients = self._make_patients()
-        self.environment = self._environment(database_url) | settings
+        self.environment = self._environment(database_url) | dict(settings or {})
 
     def __enter__(self) -> Self:
         return self
@@ -134,14 +124,23 @@ class Clinic:
         self._started.append(process)
         return process
 
-    def finish(self, seconds: float = 90) -> None:
-        """Let a worker do what is left, and stop it. What it cannot finish is for the verdict to tell."""
+    def finish(self, seconds: float = 90) -> float:
+        """Let a worker do what is left, and stop it; the seconds to its first tick's end.
+
+        What it cannot finish is for the verdict to tell.
+        """
         process = self.start("run")
         process.wait_for_good_tick()
-        with suppress(TooLong):
-            wait_until(self._is_all_settled, "every entry settled", seconds)
+        first_tick = process.age
+        self.let_settle(seconds)
         code = process.end()
         assert code == 0, process.said()[-2000:]
+        return first_tick
+
+    def let_settle(self, seconds: float = 90) -> None:
+        """Wait until the workers have nothing left to do. If that takes too long, the verdict tells."""
+        with suppress(TooLong):
+            wait_until(self._is_all_settled, "every entry settled", seconds)
 
     def knows(self, command: str) -> bool:
         """Whether the worker has this command."""
@@ -183,6 +182,7 @@ class Clinic:
         return paper is None or (note.patient_id, note.practitioner_id) != (paper.patient_id, paper.practitioner_id)
 
     def _is_all_settled(self) -> bool:
+        time.sleep(0.1)  # others want to write meanwhile
         rows = self.ask_ledger("SELECT status FROM entries")
         return len(rows) == len(self.papers) and not any(row.status in UNDER_WAY for row in rows)
 

@@ -101,6 +101,8 @@ def kill_upgrades(kind: str, count: int, seed: int, entries: int) -> Lane:
     for index, version in enumerate(versions):
         # most of them where there are rows to lose
         share = count - count // 4 * (len(versions) - 1) if index == 0 else count // 4
+        if not share:
+            continue
         with _original(kind, version, entries) as original:
             for _ in range(share):
                 _kill_one(lane, original, kind, random)

@@ -34,6 +34,7 @@ class WorkerProcess:
     def __init__(self, arguments: tuple[str, ...], *, folder: Path, environment: Mapping[str, str], log: Path) -> None:
         self.arguments = arguments
         self.log = log
+        self.stopped_within = 0.0
         self._events: list[dict[str, Any]] = []
         self._read = 0
         self._rest = b""
@@ -110,6 +111,9 @@ class WorkerProcess:
         self._process.send_signal(number)
 
     def end(self, seconds: float = PATIENCE_SECONDS) -> int:
-        """Ask it to stop, and give back its exit code."""
+        """Ask it to stop, and give back its exit code; `stopped_within` tells how long that took."""
+        asked_at = time.monotonic()
         self.send(signal.SIGTERM)
-        return self.wait(seconds)
+        code = self.wait(seconds)
+        self.stopped_within = time.monotonic() - asked_at
+        return code
