@@ -5,7 +5,7 @@ A new ledger, so that they meet in its migration too. Then a late rival comes al
 
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -22,15 +22,21 @@ SEVERAL = 3
 HELD_ELSEWHERE = 3
 
 
-@dataclass
+Holders = dict[int, tuple[int, int]]
+"""By clinician: the number of the process that took the lease, and how often it was taken."""
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
     """One start of five."""
 
     verdict: Verdict
     refusals: list[float]
     """Seconds from the start to the refusal of those that got nobody, all five starting at once."""
-    late_refusal: float
-    wrong: list[str] = field(default_factory=list)
+    late_refusal: float | None
+    unnamed: int
+    """Refusals that did not say who holds the clinicians, or not of all of them."""
+    wrong: list[str]
 
 
 def prove(count: int, *, database: str = "both", seed: int = 1, documents: int = 40) -> Proof:
@@ -44,8 +50,11 @@ def prove(count: int, *, database: str = "both", seed: int = 1, documents: int =
     wrong = [what for each in rounds for what in each.wrong]
     proof.add("wrong", len(wrong), must_be=0)
     proof.broken += sorted(set(wrong))
+    proof.add("refusals_without_the_holders_name", sum(each.unnamed for each in rounds), must_be=0)
     proof.add_seconds("refusal_among_five_starting", [each for one in rounds for each in one.refusals])
-    proof.add_seconds("refusal_of_a_late_rival", [each.late_refusal for each in rounds])
+    proof.add_seconds(
+        "refusal_of_a_late_rival", [each.late_refusal for each in rounds if each.late_refusal is not None]
+    )
     reduce(add, (each.verdict for each in rounds)).add_to(proof)
     proof.add("took_seconds", round(time.monotonic() - started))
     return proof
@@ -55,7 +64,7 @@ def _rounds(kind: str, count: int, seed: int, documents: int) -> list[Round]:
     return [crowd(kind, SEVERAL if number % 2 else 1, documents, seed + number) for number in range(count)]
 
 
-def crowd(kind: str, clinicians: int, documents: int, seed: int = 1) -> Round:
+def crowd(kind: str, clinicians: int, documents: int, seed: int = 1, *, with_late_rival: bool = True) -> Round:
     """Start five workers at once for so many clinicians; let them file, and judge."""
     with (
         TemporaryDirectory(prefix="sync-worker-proof-") as folder,
@@ -70,15 +79,13 @@ def crowd(kind: str, clinicians: int, documents: int, seed: int = 1) -> Round:
         wrong = [problem for process in crowded for problem in _wrong_with(process, holders)]
         if len(holders) != clinicians:
             wrong.append(f"{len(holders)} clinicians are held, not {clinicians}")
-        late = clinic.start("run")
-        if late.wait() != HELD_ELSEWHERE:
-            wrong.append(f"a late rival ended with {late.wait()}")
-        late_refusal = late.age
+        unnamed = sum(not _names(process, holders) for process in crowded if not process.is_running)
+        late_refusal = _late_refusal(clinic, holders, wrong) if with_late_rival else None
         clinic.let_settle()
         if _holders(clinic) != holders:
             wrong.append("a clinician changed hands")
         wrong += [f"a holder ended with {code}" for code in [one.end() for one in crowded if one.is_running] if code]
-        return Round(clinic.judge(), ended, late_refusal, wrong)
+        return Round(clinic.judge(), ended, late_refusal, unnamed, wrong)
 
 
 def _wait_for_decision(crowded: list[WorkerProcess]) -> list[float]:
@@ -95,20 +102,29 @@ def _wait_for_decision(crowded: list[WorkerProcess]) -> list[float]:
     return list(ended.values())
 
 
-def _holders(clinic: Clinic) -> dict[int, tuple[int, int]]:
-    """By clinician: the number of the process that took the lease, and how often it was taken."""
+def _holders(clinic: Clinic) -> Holders:
     rows = clinic.ask_ledger("SELECT clinician_id, holder, epoch FROM leases")
     return {row.clinician_id: (int(re.findall(r"\d+", row.holder)[-1]), row.epoch) for row in rows}
 
 
-def _wrong_with(process: WorkerProcess, holders: dict[int, tuple[int, int]]) -> list[str]:
-    pids = {pid for pid, _ in holders.values()}
+def _late_refusal(clinic: Clinic, holders: Holders, wrong: list[str]) -> float:
+    late = clinic.start("run")
+    code, seconds = late.wait(), late.age
+    if code != HELD_ELSEWHERE or not _names(late, holders):
+        wrong.append(f"a late rival ended with {code}: {late.said()[-300:]}")
+    return seconds
+
+
+def _names(process: WorkerProcess, holders: Holders) -> bool:
+    return all(f"process {pid}." in process.said() for pid, _ in holders.values())
+
+
+def _wrong_with(process: WorkerProcess, holders: Holders) -> list[str]:
     wrong = ["a clinician was taken more than once"] if any(epoch != 1 for _, epoch in holders.values()) else []
-    if process.pid in pids:
+    if process.pid in {pid for pid, _ in holders.values()}:
         return wrong + ([] if process.is_running else ["a holder ended"])
     if process.is_running:
         return [*wrong, "a worker goes on without anybody to work for"]
-    named = all(f"process {pid}." in process.said() for pid in pids)
-    if process.wait() != HELD_ELSEWHERE or not named:
-        return [*wrong, f"a worker without anybody ended with {process.wait()}, naming the holders: {named}"]
+    if process.wait() != HELD_ELSEWHERE:
+        return [*wrong, f"a worker without anybody ended with {process.wait()}"]
     return wrong

@@ -49,7 +49,7 @@ def test_a_worker_that_stood_still_in_its_request_files_once_and_kept_its_clinic
 
 
 def test_of_five_workers_at_once_one_works_and_four_say_who_it_is() -> None:
-    crowd = rivals.crowd("sqlite", clinicians=1, documents=6)
+    crowd = rivals.crowd("sqlite", clinicians=1, documents=6, with_late_rival=False)
     assert crowd.wrong == []
     assert len(crowd.refusals) == 4
     assert is_sound(crowd.verdict)
