@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from sync_worker.ledger import migrate
 from sync_worker.ledger.storage import open_engine, sqlite_path
+from sync_worker.ledger.trail import Trail
 from tests.processes.clinic import Clinic
 from tests.processes.databases import fresh_database, kinds, server
 from tests.processes.ledgers import (
@@ -38,6 +39,7 @@ ENTRIES = 10_000
 NOTHING = "nothing"
 """The version of a ledger that is not there yet."""
 UPGRADE = ("db", "upgrade")
+LONGEST_UPGRADE_SECONDS = 600
 BEFORE_OPENING = 0.2
 """The share of the kills that come before the process has opened the ledger."""
 
@@ -126,7 +128,7 @@ def _kill_one(lane: Lane, original: Original, kind: str, random: Random) -> None
         lane.kills += 1
         lane.found[_version_left_in(engine)] += 1
         again = clinic.start(*UPGRADE)
-        lane.failed_starts += again.wait(120) != 0
+        lane.failed_starts += again.wait(LONGEST_UPGRADE_SECONDS) != 0
         lane.next_starts.append(again.age)
         lane.differences += not _is_as_promised(original, engine)
 
@@ -159,6 +161,8 @@ def _version_left_in(engine: sa.Engine) -> str:
 
 def _is_as_promised(original: Original, engine: sa.Engine) -> bool:
     if migrate.current(engine) != migrate.head() or columns_of(engine) != original.upgraded_columns:
+        return False
+    if Trail(engine).breaks():
         return False
     if original.version == NOTHING:
         return True  # its one row holds a random key
@@ -202,7 +206,7 @@ def _upgraded_in_peace(original: Original, kind: str) -> Original:
         process = clinic.start(*UPGRADE)
         _wait_for_opening(process, engine)
         opens_after = process.age
-        assert process.wait(120) == 0, process.said()
+        assert process.wait(LONGEST_UPGRADE_SECONDS) == 0, process.said()
         takes = process.age - opens_after
         columns = columns_of(engine)
         rows = fingerprint(engine, columns)

@@ -12,7 +12,8 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from tests.processes.clinic import Clinic
+from sync_worker.sandbox.wire import Request
+from tests.processes.clinic import Clinic, is_post
 from tests.processes.databases import fresh_database, kinds
 from tests.processes.moments import Ambush, Moment
 from tests.processes.proof import Proof, side_by_side
@@ -99,7 +100,7 @@ def stop_while_stalled(what: str, settings: dict[str, str]) -> Lane:
             peer = clinic.heidi if what == "documents" else clinic.cliniko
             peer.fail(what, "stall", times=9)
             process = clinic.start("run", **settings)
-            wait_until(lambda: any(_is_stalled(request.path, what) for request in list(peer.requests)), "the stall")
+            wait_until(lambda: any(_is_stalled(request, what) for request in list(peer.requests)), "the stall")
             if process.end() != 0:
                 lane.wrong.append(f"exit {process.wait()} while {what} stalls")
             lane.seconds.append(process.stopped_within)
@@ -110,8 +111,8 @@ def stop_while_stalled(what: str, settings: dict[str, str]) -> Lane:
     return lane
 
 
-def _is_stalled(path: str, what: str) -> bool:
-    return {"post": "/treatment_notes", "patients": "/patients", "documents": "/documents"}[what] in path
+def _is_stalled(request: Request, what: str) -> bool:
+    return is_post(request) if what == "post" else request.path.rstrip("/").endswith(f"/{what}")
 
 
 def _requests(clinic: Clinic) -> int:
