@@ -33,6 +33,8 @@ class Lane:
 
     verdict: Verdict
     killed: Counter[Moment]
+    commands: Counter[str]
+    """What was killed, by command."""
     recoveries: list[float]
     """Seconds from the start of a process, after a kill, to its first completed tick."""
 
@@ -49,6 +51,8 @@ def prove(count: int, *, database: str = "both", seed: int = 1) -> Proof:
     proof.add("kills", sum(lane.killed.total() for lane in lanes), must_be=sum(job[1] for job in jobs))
     for moment in Moment:
         proof.add(f"kills_{moment}", sum(lane.killed[moment] for lane in lanes))
+    for command, times in sorted(sum((lane.commands for lane in lanes), Counter[str]()).items()):
+        proof.add(f"kills_of_{command}", times)
     reduce(add, (lane.verdict for lane in lanes)).add_to(proof)
     proof.add_seconds("first_tick_after_a_kill", [each for lane in lanes for each in lane.recoveries], at_most=20)
     proof.add("measured_starts", sum(len(lane.recoveries) for lane in lanes))
@@ -72,6 +76,7 @@ class _Killer:
         self.random = random
         self.knows_backfill = clinic.knows("backfill")
         self.killed: Counter[Moment] = Counter()
+        self.commands: Counter[str] = Counter()
         self.recoveries: list[float] = []
 
     def run(self, count: int) -> Lane:
@@ -85,7 +90,7 @@ class _Killer:
         if self.knows_backfill:
             self.clinic.start("backfill", "--since", self.clinic.opened_on).wait()
         self.recoveries.append(self.clinic.finish())
-        return Lane(self.clinic.judge(), self.killed, self.recoveries)
+        return Lane(self.clinic.judge(), self.killed, self.commands, self.recoveries)
 
     def _start_and_kill(self) -> None:
         moment = self.random.choice(list(Moment))
@@ -97,7 +102,9 @@ class _Killer:
             ambush = Ambush(moment, self.clinic, self.random)
             self._documents_arrive()
         ambush.wait(process, start_seconds=max(self.recoveries, default=1.5))
-        self.killed[moment] += process.kill()
+        if process.kill():
+            self.killed[moment] += 1
+            self.commands[process.arguments[0]] += 1
 
     def _start(self) -> WorkerProcess:
         commands: list[tuple[str, ...]] = [("run",), ("run",), ("once",)]
