@@ -142,10 +142,6 @@ class Clinic:
         with suppress(TooLong):
             wait_until(self._is_all_settled, "every entry settled", seconds)
 
-    def knows(self, command: str) -> bool:
-        """Whether the worker has this command."""
-        return self.start(command, "--help").wait() == 0
-
     # ------------------------------------------------------------ the verdict
 
     def ask_ledger(self, query: str) -> list[Any]:

@@ -74,21 +74,18 @@ class _Killer:
     def __init__(self, clinic: Clinic, random: Random) -> None:
         self.clinic = clinic
         self.random = random
-        self.knows_backfill = clinic.knows("backfill")
         self.killed: Counter[Moment] = Counter()
         self.commands: Counter[str] = Counter()
         self.recoveries: list[float] = []
 
     def run(self, count: int) -> Lane:
-        if self.knows_backfill:
-            for _ in range(count // 2):
-                self.clinic.a_document(before_business=True)
+        for _ in range(count // 2):
+            self.clinic.a_document(before_business=True)
         for _ in range(count * MOST_MISSES):
             if self.killed.total() == count:
                 break
             self._start_and_kill()
-        if self.knows_backfill:
-            self.clinic.start("backfill", "--since", self.clinic.opened_on).wait()
+        self.clinic.start("backfill", "--since", self.clinic.opened_on).wait()
         self.recoveries.append(self.clinic.finish())
         return Lane(self.clinic.judge(), self.killed, self.commands, self.recoveries)
 
@@ -107,10 +104,8 @@ class _Killer:
             self.commands[process.arguments[0]] += 1
 
     def _start(self) -> WorkerProcess:
-        commands: list[tuple[str, ...]] = [("run",), ("run",), ("once",)]
-        if self.knows_backfill:
-            commands.append(("backfill", "--since", self.clinic.opened_on))
-        return self.clinic.start(*self.random.choice(commands))
+        backfill = ("backfill", "--since", self.clinic.opened_on)
+        return self.clinic.start(*self.random.choice([("run",), ("run",), ("once",), backfill]))
 
     def _documents_arrive(self) -> None:
         for _ in range(self.random.choice((1, 1, 2, 3))):
