@@ -1,6 +1,7 @@
 """Ledgers of earlier versions, filled by SQL, and what two ledgers must have in common to be the same."""
 
 import hashlib
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,7 @@ class Print:
 
 
 Columns = Mapping[str, Sequence[str]]
+_one_migration = threading.Lock()  # Alembic keeps its context in globals: one thread at a time
 
 
 def earlier_versions() -> list[str]:
@@ -44,13 +46,13 @@ def earlier_versions() -> list[str]:
 
 def bring_to(engine: Engine, version: str) -> None:
     """Migrate up to a version."""
-    with writing(engine) as db:
+    with _one_migration, writing(engine) as db:
         command.upgrade(_config(db), version)
 
 
 def take_back_to(engine: Engine, version: str) -> None:
     """Migrate down to a version."""
-    with writing(engine) as db:
+    with _one_migration, writing(engine) as db:
         command.downgrade(_config(db), version)
 
 

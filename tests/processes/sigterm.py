@@ -12,11 +12,11 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from sync_worker.ledger import migrate
 from sync_worker.ledger.storage import open_engine
 from sync_worker.sandbox.wire import Request
 from tests.processes.clinic import Clinic, is_post
 from tests.processes.databases import fresh_database, kinds
+from tests.processes.ledgers import bring_to
 from tests.processes.moments import Ambush, Moment
 from tests.processes.proof import Proof, side_by_side
 from tests.processes.verdict import Verdict
@@ -70,7 +70,7 @@ def stop_often(kind: str, count: int, seed: int) -> Lane:
         fresh_database(kind, Path(folder)) as url,
         Clinic(Path(folder), url, seed=seed) as clinic,
     ):
-        migrate.upgrade(open_engine(url))  # so that its entries can be counted however early the first stop comes
+        bring_to(open_engine(url), "head")  # so that its entries can be counted however early the first stop comes
         for _ in range(count):
             ambush = Ambush(random.choice(list(Moment)), clinic, random)
             asked = _requests(clinic)
