@@ -1,0 +1,109 @@
+"""Where a simulated installation keeps its ledger: made once and copied, since migrating takes longer than a whole run."""
+
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from sync_worker.ledger import migrate
+from sync_worker.ledger.storage import open_engine, writing
+from sync_worker.ledger.tables import Base
+
+MEMORY = Path("/dev/shm")
+
+
+def a_folder() -> Path:
+    """A new folder, in memory where the machine has such a place."""
+    return Path(tempfile.mkdtemp(prefix="sync-worker-", dir=MEMORY if MEMORY.is_dir() else None))
+
+
+class FileLedger:
+    """An SQLite ledger in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "ledger.db"
+        self.url = f"sqlite:///{self.path}"
+        self._copy: bytes | None = None
+
+    def make(self) -> None:
+        """An empty ledger, migrated; its first worker makes its key. No process may have it open."""
+        self.forget_everything()
+        self.path.write_bytes(_template())
+
+    def forget_everything(self) -> None:
+        """Not even migrated, as on a new machine."""
+        for file in self.path.parent.glob("ledger.db*"):
+            file.unlink()
+        self._copy = None
+
+    def lose_locks(self) -> None:
+        """Somebody tidies up, and removes the lock files of running workers."""
+        for file in self.path.parent.glob("ledger.db.clinician-*.lock"):
+            file.unlink()
+
+    def keep_copy(self) -> None:
+        """A backup, taken while nobody writes."""
+        self._copy = self.path.read_bytes()
+
+    def has_copy(self) -> bool:
+        """Whether this ledger was ever copied."""
+        return self._copy is not None
+
+    def put_copy_back(self) -> None:
+        """The backup takes the ledger's place. No process may have it open."""
+        assert self._copy is not None
+        self.path.write_bytes(self._copy)
+
+    def close(self) -> None:
+        shutil.rmtree(self.path.parent, ignore_errors=True)
+
+
+class PostgresLedger:
+    """A ledger in a Postgres database of its own, dropped at the end."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._name = f"sync_worker_sim_{os.getpid()}"
+        self.url = f"{server}/{self._name}"
+        self._on_server(f"CREATE DATABASE {self._name}")
+        self._on_server(f"ALTER DATABASE {self._name} SET synchronous_commit = off")
+        self._engine = open_engine(self.url)
+        migrate.upgrade(self._engine)
+
+    def make(self) -> None:
+        """An empty ledger. No process may have it open."""
+        with writing(self._engine) as db:
+            # quicker than TRUNCATE, which makes new files
+            db.exec_driver_sql("; ".join(f"DELETE FROM {table}" for table in reversed(Base.metadata.sorted_tables)))  # noqa: S608
+
+    def forget_everything(self) -> None:
+        """Not even migrated."""
+        with writing(self._engine) as db:
+            db.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        self._engine.dispose()
+
+    def close(self) -> None:
+        self._engine.dispose()
+        self._on_server(f"DROP DATABASE {self._name} WITH (FORCE)")
+
+    def _on_server(self, statement: str) -> None:
+        engine = sa.create_engine(f"{self._server}/postgres", isolation_level="AUTOCOMMIT")
+        with engine.connect() as db:
+            db.exec_driver_sql(statement)
+        engine.dispose()
+
+
+@cache
+def _template() -> bytes:
+    """A migrated ledger's file, with nothing in it."""
+    folder = a_folder()
+    try:
+        engine = open_engine(f"sqlite:///{folder / 'ledger.db'}")
+        migrate.upgrade(engine)
+        engine.dispose()
+        return (folder / "ledger.db").read_bytes()
+    finally:
+        shutil.rmtree(folder)
