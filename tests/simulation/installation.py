@@ -64,6 +64,7 @@ class Installation:
         self.decided: dict[str, list[int]] = {}
         """By reference: after how many calls a person said that its note is not there."""
         self._busy: list[str] = []
+        self._has_ledger = False
         self._watching = _watching(ledger.url)
 
     def close(self) -> None:
@@ -118,6 +119,7 @@ class Installation:
             self.processes[name] = process
             self.starts += 1
             process.start(self.settings)
+            self._has_ledger = True
             self.tell(f"{name}: started")
         return process
 
@@ -166,6 +168,8 @@ class Installation:
         return self._watching.connect()
 
     def _watch_cursors(self) -> None:
+        if not self._has_ledger:
+            return  # it died while it made one
         with self.reading() as db:
             for user_id, cursor in db.execute(sa.select(ClinicianRow.heidi_user_id, ClinicianRow.cursor_at)):
                 before = self.cursors.get(user_id)

@@ -94,6 +94,11 @@ def is_open(installation: Installation) -> bool:
     return any(_stuck(_entries(installation)))
 
 
+def statuses(installation: Installation) -> list[Status]:
+    """Where every entry stands."""
+    return [entry.status for entry in _entries(installation).values()]
+
+
 # ---------------------------------------------------------------- notes
 
 
@@ -132,12 +137,12 @@ def _resends(installation: Installation) -> Iterator[Broken]:
 
 
 def _may_follow(installation: Installation, first: Post, second: Post, author: str) -> bool:
-    between = range(first.number + 1, second.number)
-    if any(number in between or number == second.number for number in installation.ledger_changes):
+    between = range(first.number, second.number)  # what happens after a call bears the call's number
+    if any(number in between for number in installation.ledger_changes):
         return True  # another ledger knows nothing of the first; whether a note is twice is judged all the same
     if any(number in between for number in installation.decided.get(second.reference, ())):
         return True  # a person said that it is not there
-    looks = [look for look in installation.network.journal.looks if look.number in between]
+    looks = [look for look in installation.network.journal.looks if look.number in between and look.number != first.number]
     return sum(look.practitioner_id == author for look in looks) >= LOOKS_BEFORE_RESEND
 
 

@@ -201,7 +201,7 @@ def settle_down(installation: Installation) -> None:
     for _ in range(2):
         for number in range(MOST_QUIET_TICKS):
             installation.tick()
-            if number > 2 and not oracle.is_open(installation):
+            if not oracle.is_open(installation):
                 break
             installation.time.advance(BETWEEN_TICKS_SECONDS if number < 20 else HOUR / 2)
         installation.time.advance(24 * HOUR)  # the next night's walk reads everything again
