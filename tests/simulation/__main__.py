@@ -14,7 +14,7 @@ from rich.table import Table
 from tests import proofs
 from tests.simulation.ledgers import FileLedger, a_folder
 from tests.simulation.oracle import PROMISES
-from tests.simulation.play import SESSIONS, Plan, Result, play
+from tests.simulation.play import LOOKS_FIRST, SESSIONS, Plan, Result, play
 
 RUNS_AT_A_TIME = 5
 
@@ -137,7 +137,7 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sessions", type=int, default=2000, help="how many sessions to play, ten a run")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--lost-ledger", action=argparse.BooleanOptionalAction, default=False)
+    parser.add_argument("--lost-ledger", action=argparse.BooleanOptionalAction, default=LOOKS_FIRST)
     parser.add_argument("--seed", type=int, help="play this one run only")
     parser.add_argument("--trace", action="store_true", help="with --seed: tell its story")
     return parser.parse_args(arguments)

@@ -87,9 +87,9 @@ def tell(story: Story, ledger: AnyLedger, folder: Path, dying: DiesAt) -> Verdic
             installation.fate = Calm()
             settle_down(installation)
             broken = [f"{each.promise}: {each.what}" for each in oracle.broken_at_the_end(installation)]
-            if not story.has_ended_well(installation, killed=bool(dying.died_at)):
-                if len(dying.died_at) < 2 or not _is_doubt(installation):
-                    broken.append(f"ended as {oracle.statuses(installation)}")
+            ended_well = story.has_ended_well(installation, killed=bool(dying.died_at))
+            if not ended_well and not (len(dying.died_at) == 2 and _is_doubt(installation)):
+                broken.append(f"ended as {oracle.statuses(installation)}")
             asked = len(oracle.held(installation))
         finally:
             installation.close()
@@ -135,7 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             total.update(boundaries=count, tellings=len(verdicts), deaths=died[1] + 2 * died[2], broken=len(broken))
     console.print(table)
     seconds = time.monotonic() - began
-    figures = {"stories": len(STORIES), "databases": " and ".join(databases), **total, "seconds": round(seconds)}
+    figures: dict[str, str | int | float] = {"stories": len(STORIES), "databases": " and ".join(databases), **total}
+    figures["seconds"] = round(seconds)
     console.print(", ".join(f"{name} {figure}" for name, figure in figures.items()))
     proofs.record("crash points", figures)
     return 1 if total["broken"] else 0

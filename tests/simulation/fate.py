@@ -37,7 +37,7 @@ class Scripted(Calm):
     dies_at: Callable[[Point], bool] | None = None
     post_faults: list[str | None] = field(default_factory=list)
     read_faults: list[str | None] = field(default_factory=list)
-    while_posting: list[Callable[[], None]] = field(default_factory=list)
+    while_posting: list[Callable[[], object]] = field(default_factory=list)
     """What happens while the next POST is on its way, each once."""
 
     def dies(self, process: Process, point: Point) -> bool:
@@ -74,7 +74,8 @@ class Rates:
     person_while_posting: float = 0.15
     second_worker: float = 0.04
     lock_lost: float = 0.002
-    clock_step: float = 0.01
+    stop_request: float = 0.002
+    clock_step: float = 0.03
     """Between two ticks."""
     clock_step_meanwhile: float = 0.001
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.storage import open_engine
 from sync_worker.ledger.tables import ClinicianRow
 from sync_worker.model import TickReport
@@ -100,9 +101,13 @@ class Installation:
 
     def _tick(self, name: str) -> bool:
         try:
-            for report in self._running(name).tick():
+            process = self._running(name)
+            for report in process.tick():
                 self.reports.append(report)
                 self.tell(f"{name}: ticked, {report.tally}, {report.trouble.code if report.trouble else 'well'}")
+            if process.clock.stopping:
+                self.tell(f"{name}: stopped as asked")
+                self.stop(name)
         except Died:
             self.tell(f"{name}: is dead")
             self.deaths += 1
@@ -139,10 +144,6 @@ class Installation:
         for name in list(self.processes):
             self.stop(name)
 
-    def is_busy(self) -> bool:
-        """Whether a worker is in the middle of a tick."""
-        return bool(self._busy)
-
     # ------------------------------------------------------------ the ledger's fortunes
 
     def lose_ledger(self) -> None:
@@ -163,9 +164,26 @@ class Installation:
         self.cursors.clear()
         self.ledger_changes.append(self.network.journal.calls)
 
+    @property
+    def engine(self) -> sa.Engine:
+        """The ledger as other programs see it: no fate befalls them."""
+        return self._watching
+
+    def has_ledger(self) -> bool:
+        """Whether any worker ever made or opened one."""
+        return self._has_ledger
+
     def reading(self) -> sa.Connection:
         """A connection to the ledger that no fate befalls."""
         return self._watching.connect()
+
+    def decisions(self) -> Decisions:
+        """What people decide about the ledger's entries, by any clock."""
+        return Decisions(self._watching, "person")
+
+    def now(self) -> datetime:
+        """What the host's wall clock shows."""
+        return self.host.now()
 
     def _watch_cursors(self) -> None:
         if not self._has_ledger:

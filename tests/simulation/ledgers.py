@@ -1,4 +1,4 @@
-"""Where a simulated installation keeps its ledger: made once and copied, since migrating takes longer than a whole run."""
+"""Where a simulated installation keeps its ledger: migrated once and copied, since that takes longest."""
 
 import os
 import shutil

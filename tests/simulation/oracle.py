@@ -17,8 +17,6 @@ from tests.simulation.network import Post
 from tests.simulation.world import DocumentStory
 
 LOOKS_BEFORE_RESEND = 2
-RULES = (Reason.GONE, Reason.BEFORE_START, Reason.DISMISSED, Reason.ROUTE)
-"""Why a document may stay unfiled without anybody being asked."""
 
 PROMISES = {
     "twice": "notes that a document has beyond its one",
@@ -26,6 +24,7 @@ PROMISES = {
     "wrong_patient": "notes on another person's chart",
     "wrong_author": "notes of another clinician",
     "not_a_draft": "notes that were not made as drafts",
+    "too_old": "notes of sessions from before the practice's start",
     "words_lost": "notes that say something else than their document, with nobody asked",
     "phantom": "entries called posted whose note is not there",
     "sent_too_soon": "requests sent again before two looks found nothing",
@@ -118,6 +117,8 @@ def _notes(installation: Installation) -> Iterator[Broken]:
             yield Broken("wrong_author", reference)
         if not note.draft:
             yield Broken("not_a_draft", reference)
+        if not document.session.in_scope and document.came_with_session and not document.wanted:
+            yield Broken("too_old", reference)
 
 
 def _resends(installation: Installation) -> Iterator[Broken]:
@@ -142,7 +143,9 @@ def _may_follow(installation: Installation, first: Post, second: Post, author: s
         return True  # another ledger knows nothing of the first; whether a note is twice is judged all the same
     if any(number in between for number in installation.decided.get(second.reference, ())):
         return True  # a person said that it is not there
-    looks = [look for look in installation.network.journal.looks if look.number in between and look.number != first.number]
+    looks = [
+        look for look in installation.network.journal.looks if look.number in between and look.number != first.number
+    ]
     return sum(look.practitioner_id == author for look in looks) >= LOOKS_BEFORE_RESEND
 
 
@@ -155,10 +158,10 @@ def _fates(installation: Installation, entries: dict[str, _Entry]) -> Iterator[B
         if document.deleted or not document.text or not document.session.in_scope:
             continue
         entry = entries.get(document.document_id)
-        if entry is None or (entry.status is Status.SKIPPED and entry.reason not in RULES):
-            yield Broken("lost", document.reference)
-        elif entry.status is Status.SKIPPED:
-            yield Broken("lost", f"{document.reference} skipped: {entry.reason}")
+        if document.dismissed or (document.turned_down and entry and entry.reason is Reason.DISMISSED):
+            continue
+        if entry is None or entry.status is Status.SKIPPED:
+            yield Broken("lost", f"{document.reference} {entry.reason if entry else ''}")
         elif entry.status is Status.POSTED and not _says_it_all(made.get(document.reference, ""), document.text):
             yield Broken("words_lost", document.reference)
 

@@ -1,8 +1,14 @@
 """What people do while the worker works, by chance: see patients, write, change their minds, mend the charts."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from random import Random
 
+from sync_worker import lifecycle
+from sync_worker.errors import NotPossible
+from sync_worker.ledger.views import ReviewItem, Views
+from sync_worker.model import Reason
 from tests.simulation.installation import Installation
 from tests.simulation.network import Call
 from tests.simulation.process import Process
@@ -10,6 +16,8 @@ from tests.simulation.world import CLINICIANS, DocumentStory, Person
 
 CHART_MEANWHILE = 0.3
 """Of what people do while a request is on its way, how often it befalls the chart that the request names."""
+SURELY_ENDED = timedelta(seconds=120)
+"""What `review resolve --not-there` waits for: the time of the second look."""
 
 
 class People:
@@ -30,8 +38,11 @@ class People:
             (3, self._retitle_note),
             (3, self._finalise_note),
             (4, self._archive_note),
-            (2, self._archive_chart),
+            (1, self._archive_chart),
             (5, self._merge_chart),
+            (1, self._pause),
+            (2, self._resume),
+            (8, self._decide),
         ]
 
     def all_have_come(self) -> bool:
@@ -133,3 +144,43 @@ class People:
     def _merge_chart(self) -> None:
         if self._world.people:
             self._world.merge_chart(self._random.choice(self._world.people))
+
+    # ------------------------------------------------------------ on the review list
+
+    def _pause(self) -> None:
+        if self._installation.has_ledger():
+            self._installation.decisions().pause(None, self._installation.now())
+
+    def _resume(self) -> None:
+        if self._installation.has_ledger():
+            self._installation.decisions().resume(None)
+
+    def _decide(self) -> None:
+        """Somebody takes what waits longest."""
+        if not self._installation.has_ledger():
+            return
+        if waiting := Views(self._installation.engine).review_list():
+            decide(self._installation, self._random.choice(waiting), dismiss=self._random.random() < 0.3)
+
+
+def decide(installation: Installation, item: ReviewItem, *, dismiss: bool) -> None:
+    """A person ends a review as well as they can: in a doubt they look whether Cliniko shows the note now."""
+    world, decisions, now = installation.world, installation.decisions(), installation.now()
+    document = next(one for one in world.documents if one.document_id == item.document_id)
+    installation.tell(f"people: decide {document.reference}, {item.reason}")
+    if Reason(item.reason) in lifecycle.DOUBTS:
+        shown = [note.note_id for note in world.creations if note.title.endswith(document.reference)]
+        shown = [note_id for note_id in shown if note_id in world.cliniko.notes]
+        if shown:
+            decisions.resolve_there(item.entry, shown[0], now)
+        else:
+            decisions.resolve_not_there(item.entry, now, surely_ended=SURELY_ENDED)
+            installation.decided.setdefault(document.reference, []).append(installation.network.journal.calls)
+        return
+    with suppress(NotPossible):  # a document that was filed once is only ever dismissed
+        if dismiss or item.reason in (Reason.REVISED, Reason.CONTENT_CHANGED):
+            decisions.dismiss(item.entry, "done_by_hand", now)
+            document.dismissed = document.turned_down = True
+        else:
+            decisions.retry(item.entry, now)
+            document.wanted = True

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,7 +18,7 @@ from sync_worker.errors import SyncWorkerError
 from tests.simulation import oracle
 from tests.simulation.fate import Calm, Chance, Rates
 from tests.simulation.installation import Installation, Shape
-from tests.simulation.ledgers import FileLedger, PostgresLedger
+from tests.simulation.ledgers import FileLedger
 from tests.simulation.network import Call
 from tests.simulation.oracle import Broken, Held
 from tests.simulation.people import People
@@ -29,6 +30,8 @@ MOST_QUIET_TICKS = 150
 BETWEEN_TICKS_SECONDS = 120
 HOUR = 3600.0
 CLOCK_STEPS = (-HOUR, -5.0, HOUR)
+LOOKS_FIRST = find_spec("sync_worker.first_look") is not None
+"""Only a worker that looks before its first request can know what a lost ledger knew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Plan:
 
     rates: Rates = field(default_factory=Rates)
     sessions: int = SESSIONS
-    lost_ledger: bool = False
+    lost_ledger: bool = LOOKS_FIRST
     """Whether the ledger may be lost, and old copies of it put back."""
 
 
@@ -78,9 +81,7 @@ def unheard() -> Iterator[list[str]]:
         structlog.configure(**before)
 
 
-def play(
-    seed: int, ledger: FileLedger | PostgresLedger, folder: Path, plan: Plan | None = None, *, tells: bool = False
-) -> Result:
+def play(seed: int, ledger: FileLedger, folder: Path, plan: Plan | None = None, *, tells: bool = False) -> Result:
     """Play one run on a ledger that is made anew, and judge it. `tells`: keep the story."""
     with unheard() as unexpected:
         run = _Run(seed, ledger, folder, plan or Plan(), unexpected, tells=tells)
@@ -94,7 +95,7 @@ class _Run:
     def __init__(
         self,
         seed: int,
-        ledger: FileLedger | PostgresLedger,
+        ledger: FileLedger,
         folder: Path,
         plan: Plan,
         unexpected: list[str],
@@ -104,6 +105,7 @@ class _Run:
         self.seed = seed
         self.plan = plan
         self.random = random = Random(seed)
+        self.ledger = ledger
         ledger.make()
         shape = Shape(
             clinicians=random.choice([1, 1, 1, 2]),
@@ -121,6 +123,7 @@ class _Run:
             (lambda _: plan.rates.second_worker if self.has_second else 0.0, self._second_ticks),
             (lambda _: plan.rates.lock_lost if self.has_second else 0.0, self._lock_is_lost),
             (lambda _: plan.rates.clock_step_meanwhile, self._clock_steps),
+            (lambda _: plan.rates.stop_request, self._stop_is_asked),
         ]
 
     def play(self) -> Result:
@@ -149,13 +152,13 @@ class _Run:
         for name in random.sample(names, len(names)):
             while not installation.tick(name) and random.random() < 0.5:
                 installation.time.advance(5)  # the supervisor starts it again
-        installation.time.advance(random.choice([20, BETWEEN_TICKS_SECONDS, BETWEEN_TICKS_SECONDS, 300]))
+        installation.time.advance(random.choice([5, 20, BETWEEN_TICKS_SECONDS, BETWEEN_TICKS_SECONDS, 300]))
 
     def _ledger_suffers(self) -> None:
         drawn = self.random.random()
         if drawn < 0.10:
             self.installation.stop_all()
-            self.installation.ledger.keep_copy()
+            self.ledger.keep_copy()
         elif drawn < 0.15:
             self.installation.time.advance(300)
             self.installation.put_copy_back()
@@ -173,8 +176,12 @@ class _Run:
 
     def _lock_is_lost(self, process: Process, call: Call) -> None:
         self.installation.tell("the lock files are removed")
-        self.installation.ledger.lose_locks()
+        self.ledger.lose_locks()
         self._second_ticks(process, call)
+
+    def _stop_is_asked(self, process: Process, _call: Call) -> None:
+        self.installation.tell(f"{process.name}: is asked to stop")
+        process.clock.stopping = True
 
     def _clock_steps(self, *_: object) -> None:
         seconds = self.random.choice(CLOCK_STEPS)
@@ -198,6 +205,8 @@ class _Run:
 def settle_down(installation: Installation) -> None:
     """Let the worker tick until nothing waits for it any more, the nightly walk included; or give up after long."""
     installation.stop("B")
+    if installation.has_ledger():
+        installation.decisions().resume(None)
     for _ in range(2):
         for number in range(MOST_QUIET_TICKS):
             installation.tick()

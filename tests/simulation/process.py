@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 from sqlalchemy import Engine
@@ -66,6 +67,8 @@ class Process:
         """One tick of every clinician, one after the other. May die on the way."""
         assert self.worker is not None
         for pipeline in self.worker.pipelines.values():
+            if self.clock.stopping:
+                return
             with self.running():
                 report = pipeline.tick()
             yield report
@@ -136,12 +139,11 @@ class Process:
     @contextmanager
     def _in_place(self) -> Iterator[None]:
         """While a worker is built, its engine and its clients become ours."""
-        before = (bootstrap.open_engine, http._transport)
-        bootstrap.open_engine, http._transport = _engine, lambda _keep_alive: _Line(self)
-        try:
+        with (
+            patch.object(bootstrap, "open_engine", _engine),
+            patch.object(http, "_transport", lambda _keep_alive: _Line(self)),
+        ):
             yield
-        finally:
-            bootstrap.open_engine, http._transport = before
 
 
 _running: list[Process] = []

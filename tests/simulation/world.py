@@ -55,6 +55,7 @@ class SessionStory:
     clinician: str
     person: Person
     in_scope: bool
+    made_at: float
     deleted: bool = False
 
 
@@ -66,7 +67,14 @@ class DocumentStory:
     session: SessionStory
     reference: str
     texts: list[str]
+    came_with_session: bool
     deleted: bool = False
+    dismissed: bool = False
+    """A person said that it need not be filed as it is now."""
+    turned_down: bool = False
+    """A person said that it is not to be filed at all."""
+    wanted: bool = False
+    """A person said that it is to be filed though its session is older than the practice's start."""
     excuses: set[Reason] = field(default_factory=set)
 
     @property
@@ -97,7 +105,7 @@ class World:
         self.people: list[Person] = []
         self.sessions: list[SessionStory] = []
         self.documents: list[DocumentStory] = []
-        self.creations: list[Creation] = []
+        self._creations: list[Creation] = []
         self.touched_notes: set[str] = set()
         """Notes that a clinician has edited, finalised or archived."""
         self.practitioners: dict[str, str] = {}
@@ -122,7 +130,14 @@ class World:
         creation = Creation(
             note.note_id, note.title, note.patient_id, note.practitioner_id, note.draft, text, self.time.passed
         )
-        self.creations.append(creation)
+        self._creations.append(creation)
+
+    @property
+    def creations(self) -> list[Creation]:
+        """Every note that Cliniko ever made by request, those included that came late but are due by now."""
+        with self.cliniko.lock:
+            self.cliniko.commit_due()
+        return self._creations
 
     # ------------------------------------------------------------ patients
 
@@ -138,7 +153,7 @@ class World:
     def archive_chart(self, person: Person) -> None:
         """The front desk puts the person's chart away."""
         self.cliniko.archive_patient(person.live)
-        self._excuse(person, CHART_TROUBLE)
+        person.excuses |= CHART_TROUBLE
 
     def merge_chart(self, person: Person) -> None:
         """The front desk finds a second chart of the same person, and merges the one in use into it."""
@@ -146,24 +161,21 @@ class World:
         self.cliniko.merge_patients(person.live, other)
         person.charts.append(other)
         person.live = other
-        self._excuse(person, CHART_TROUBLE)
-
-    def _excuse(self, person: Person, reasons: frozenset[Reason]) -> None:
-        person.excuses |= reasons
+        person.excuses |= CHART_TROUBLE
 
     # ------------------------------------------------------------ sessions and documents
 
     def new_session(self, clinician: str, person: Person, *, in_scope: bool = True) -> SessionStory:
         """A finished session; out of scope means before the day from which on the worker files."""
-        made_at: datetime = self.time.now() - (timedelta(hours=1) if in_scope else timedelta(days=13, hours=120))
+        created_at: datetime = self.time.now() - (timedelta(hours=1) if in_scope else timedelta(days=20))
         session_id = self.heidi.add_session(
             clinician=clinician,
             patient_name=f"{person.first} {person.last}",
             birth_date=person.born,
-            created_at=made_at,
+            created_at=created_at,
             updated_at=self.time.now(),
         )
-        self.sessions.append(SessionStory(session_id, clinician, person, in_scope))
+        self.sessions.append(SessionStory(session_id, clinician, person, in_scope, self.time.passed))
         return self.sessions[-1]
 
     def new_document(self, session: SessionStory, *, blank: bool = False, touch: bool = True) -> DocumentStory:
@@ -171,12 +183,16 @@ class World:
         text = "" if blank else self.a_text()
         document_id = self.heidi.add_document(session.session_id, name="Letter", content=text, touch=touch)
         reference = reference_of(region="au", session_id=session.session_id, document_id=document_id)
-        self.documents.append(DocumentStory(document_id, session, reference, [text]))
+        came_with_session = session.made_at == self.time.passed and not blank
+        self.documents.append(DocumentStory(document_id, session, reference, [text], came_with_session))
+        if not session.in_scope:
+            self.documents[-1].excuses.add(Reason.LATE_START)
         return self.documents[-1]
 
     def edit_document(self, document: DocumentStory, *, touch: bool = False) -> None:
         """The document says something else from now on."""
         document.texts.append(self.a_text())
+        document.dismissed = False
         self.heidi.edit_document(document.document_id, document.text, touch=touch)
         document.excuses |= {Reason.REVISED, Reason.CONTENT_CHANGED}
 
