@@ -6,26 +6,34 @@ import pytest
 
 from sync_worker.collect import _Walk
 from sync_worker.doubts import Doubt, DoubtResolver
+from sync_worker.first_look import AuthorsNotes
 from sync_worker.ledger.sessions import Sessions
 from sync_worker.lifecycle import Settlement
 from sync_worker.model import Lease, Status, StoredNote, Tally
 
 
+def looks_not_first(patch: pytest.MonkeyPatch) -> None:
+    """Nothing is looked for before a tick's first request."""
+    patch.setattr(AuthorsNotes, "marked", lambda *_: [])
+
+
 def resends_without_looking(patch: pytest.MonkeyPatch) -> None:
     """A lost answer counts as a failure: the request is simply sent again."""
+    looks_not_first(patch)  # which would find most of them
 
     def resolve(self: Any, lease: Lease, tally: Tally) -> None:
         now, ledger = self._clock.now(), self._ledger
         ledger.attempts.doubt_abandoned(lease, now=now, looks=self._looks)
         for entry in ledger.entries.due(lease.clinician_id, Status.IN_DOUBT, now):
             attempt, _ = ledger.attempts.doubtful(entry)
-            ledger.attempts.record_look(lease, entry, attempt, Settlement(Status.PENDING), now=now, due_at=now)
+            ledger.attempts.record_look(lease, attempt, Settlement(Status.PENDING), now=now, due_at=now)
 
     patch.setattr(DoubtResolver, "resolve", resolve)
 
 
 def looks_by_patient(patch: pytest.MonkeyPatch) -> None:
     """A note in doubt is looked for on its patient's chart, among the notes that are not archived."""
+    looks_not_first(patch)
     notes_of_author = DoubtResolver._authors_notes
 
     def notes_of_patients(self: DoubtResolver, doubts: list[Doubt]) -> list[StoredNote]:

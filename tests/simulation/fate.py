@@ -26,8 +26,8 @@ class Calm:
         """What goes wrong with a request: a name that the network or the sandboxes know."""
         return None
 
-    def meanwhile(self, process: Process, call: Call) -> None:
-        """What else happens while a request is on its way."""
+    def meanwhile(self, process: Process, call: Call, under_way: bool) -> None:
+        """What else happens before a request leaves, and while it is under way."""
 
 
 @dataclass
@@ -38,7 +38,9 @@ class Scripted(Calm):
     post_faults: list[str | None] = field(default_factory=list)
     read_faults: list[str | None] = field(default_factory=list)
     while_posting: list[Callable[[], object]] = field(default_factory=list)
-    """What happens while the next POST is on its way, each once."""
+    """What happens while the next writing requests are under way, one each."""
+    before_posting: list[Callable[[], object]] = field(default_factory=list)
+    """What happens between the claim and the moment at which the next writing requests leave, one each."""
 
     def dies(self, process: Process, point: Point) -> bool:
         return self.dies_at is not None and self.dies_at(point)
@@ -47,9 +49,10 @@ class Scripted(Calm):
         faults = self.post_faults if call.write else self.read_faults
         return faults.pop(0) if faults else None
 
-    def meanwhile(self, process: Process, call: Call) -> None:
-        if call.write and self.while_posting:
-            self.while_posting.pop(0)()
+    def meanwhile(self, process: Process, call: Call, under_way: bool) -> None:
+        acts = self.while_posting if under_way else self.before_posting
+        if call.write and acts:
+            acts.pop(0)()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ class Rates:
     not_sent: float = 0.03
     read: float = 0.05
     person_meanwhile: float = 0.02
-    person_while_posting: float = 0.15
+    person_while_posting: float = 0.1
     second_worker: float = 0.04
     lock_lost: float = 0.002
     stop_request: float = 0.002
@@ -121,7 +124,9 @@ class Chance(Calm):
             return f"commit_late:{self.random.uniform(1, 30):.1f}"
         return None
 
-    def meanwhile(self, process: Process, call: Call) -> None:
+    def meanwhile(self, process: Process, call: Call, under_way: bool) -> None:
+        if not under_way and call.write is None:
+            return  # for a read it is all one
         for how_likely, what in self.meanwhiles:
             if self.random.random() < how_likely(call):
                 what(process, call)

@@ -28,6 +28,7 @@ class Shape:
     clinicians: int = 1
     settle_seconds: int = 0
     list_lag_seconds: float = 0.0
+    revisions: str = "review"
     skew_seconds: float = 0.0
     """How wrong the host's clock is from the beginning."""
 
@@ -51,7 +52,7 @@ class Installation:
             self.time, self.world.heidi, self.world.cliniko, self, meanwhile=self._meanwhile, tell=self.tell
         )
         self.ledger = ledger
-        self.settings = _settings(ledger.url, folder, shape.clinicians, shape.settle_seconds)
+        self.settings = _settings(ledger.url, folder, shape.clinicians, shape.settle_seconds, shape.revisions)
         self.processes: dict[str, Process] = {}
         self.reports: list[TickReport] = []
         self.ledger_changes: list[int] = []
@@ -84,8 +85,8 @@ class Installation:
     def fault_of(self, call: Call) -> str | None:
         return self.fate.fault_of(call)
 
-    def _meanwhile(self, process: Process, call: Call) -> None:
-        self.fate.meanwhile(process, call)
+    def _meanwhile(self, process: Process, call: Call, under_way: bool) -> None:
+        self.fate.meanwhile(process, call, under_way)
 
     # ------------------------------------------------------------ workers
 
@@ -204,7 +205,7 @@ def _watching(url: str) -> sa.Engine:
 
 
 @cache
-def _settings(url: str, folder: Path, clinicians: int, settle_seconds: int) -> Settings:
+def _settings(url: str, folder: Path, clinicians: int, settle_seconds: int, revisions: str) -> Settings:
     lines = []
     for user_id in CLINICIANS[:clinicians]:
         variable = f"KEY_{user_id.upper().replace('-', '_')}"
@@ -227,6 +228,7 @@ def _settings(url: str, folder: Path, clinicians: int, settle_seconds: int) -> S
         "SYNC_CONFIG_FILE": str(file),
         "SYNC_START_AT": START_AT,
         "SYNC_SETTLE_SECONDS": str(settle_seconds),
+        "SYNC_REVISIONS": revisions,
         "SYNC_TIMEZONE": "Australia/Hobart",
     }
     return load_settings(environment | keys, env_file=None)

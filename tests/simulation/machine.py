@@ -142,6 +142,21 @@ class Practice(RuleBasedStateMachine):
         self.fate.while_posting.append(act)
 
     @rule()
+    def lose_locks_before_posting(self) -> None:
+        """Between a claim and its request, the lock files vanish and a second worker has a whole tick."""
+
+        def act() -> None:
+            self.ledger.lose_locks()
+            self.installation.tick("B")
+
+        self.fate.before_posting.append(act)
+
+    @rule(seconds=st.sampled_from([5, 60]))
+    def sleep_before_posting(self, seconds: int) -> None:
+        """Between a claim and its request, the machine sleeps."""
+        self.fate.before_posting.append(lambda: self.installation.time.advance(seconds))
+
+    @rule()
     def merge_while_posting(self) -> None:
         """While the next request is under way, its chart is merged."""
         self.fate.while_posting.append(self.merge)

@@ -7,12 +7,14 @@ network keeps a journal of what went over it: the oracle judges by that, and by 
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 import httpx
 
+from sync_worker import http
 from sync_worker.sandbox.cliniko import ClinikoSandbox
 from sync_worker.sandbox.faults import seconds_of, wire_fault
 from sync_worker.sandbox.heidi import HeidiSandbox
@@ -106,10 +108,13 @@ class Network:
         cliniko: ClinikoSandbox,
         fate: Fate,
         *,
-        meanwhile: Callable[[Process, Call], None],
+        meanwhile: Callable[[Process, Call, bool], None],
         tell: Callable[[str], None],
     ) -> None:
-        """`meanwhile` is what else happens while a request is on its way; `tell` takes the story."""
+        """`meanwhile` is what else happens before a request leaves, and (True) while it is under way.
+
+        `tell` takes the story.
+        """
         self.journal = Journal()
         self.fate = fate
         self._time = time
@@ -127,10 +132,13 @@ class Network:
         began = self._time.passed
         fault = self.fate.fault_of(call)
         self.journal.spoilt += fault is not None
+        with _its_own_guard():
+            self._meanwhile(process, call, False)
+        http.about_to_send()
         post = self._enter_post(call)
         self._time.advance(self.fate.latency())
-        self._meanwhile(process, call)
         try:
+            self._meanwhile(process, call, True)
             reply = self._served(call, fault)
             self._tell(f"{process.name}: {call.what} -> {fault or reply.status}")
             process.cross("after", call.what, unsafe=unsafe)
@@ -229,6 +237,16 @@ class Network:
         if _has_next(reply.body):
             return
         self.journal.looks.append(Look(self.journal.calls, self._time.passed, author.removeprefix("practitioner_id:=")))
+
+
+@contextmanager
+def _its_own_guard() -> Iterator[None]:
+    """Keep the guard of the request under way: another process's tick in this thread has requests of its own."""
+    guard = http._deadline.guard
+    try:
+        yield
+    finally:
+        http._deadline.guard = guard
 
 
 class _Body(httpx.SyncByteStream):

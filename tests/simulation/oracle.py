@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_worker.ledger.tables import AttemptRow, EntryRow
-from sync_worker.model import Reason, Status
+from sync_worker.model import AttemptKind, Reason, Status
 from tests.simulation.installation import Installation
 from tests.simulation.network import Post
 from tests.simulation.world import DocumentStory
@@ -57,6 +57,7 @@ class _Entry:
     status: Status
     reason: Reason | None
     note_id: str | None
+    wish: str | None
     attempts_in_doubt: int
 
 
@@ -91,6 +92,12 @@ def held(installation: Installation) -> list[Held]:
 def is_open(installation: Installation) -> bool:
     """Whether any entry still waits for the worker."""
     return any(_stuck(_entries(installation)))
+
+
+def entry_id_of(installation: Installation, document_id: str) -> int | None:
+    """The number of a document's entry, if it has one."""
+    entry = _entries(installation).get(document_id)
+    return None if entry is None else entry.entry_id
 
 
 def statuses(installation: Installation) -> list[Status]:
@@ -153,17 +160,23 @@ def _may_follow(installation: Installation, first: Post, second: Post, author: s
 
 
 def _fates(installation: Installation, entries: dict[str, _Entry]) -> Iterator[Broken]:
-    made = {note.title.rpartition("ref ")[2]: note.text for note in installation.world.creations}
+    notes = installation.world.cliniko.notes
+    said = {note.title.rpartition("ref ")[2]: str(notes[note.note_id].content) for note in installation.world.creations}
     for document in installation.world.documents:
         if document.deleted or not document.text or not document.session.in_scope:
             continue
         entry = entries.get(document.document_id)
-        if document.dismissed or (document.turned_down and entry and entry.reason is Reason.DISMISSED):
+        if document.dismissed or (document.turned_down and entry and _is_ended(entry)):
             continue
-        if entry is None or entry.status is Status.SKIPPED:
+        if entry is None or entry.status in (Status.SKIPPED, Status.WITHDRAWN):
             yield Broken("lost", f"{document.reference} {entry.reason if entry else ''}")
-        elif entry.status is Status.POSTED and not _says_it_all(made.get(document.reference, ""), document.text):
+        elif entry.status is Status.POSTED and not _says_it_all(said.get(document.reference, ""), document.text):
             yield Broken("words_lost", document.reference)
+
+
+def _is_ended(entry: _Entry) -> bool:
+    """Whether it stands where only a person can have put it."""
+    return entry.reason is Reason.DISMISSED or entry.status is Status.WITHDRAWN
 
 
 def _says_it_all(stored: str, text: str) -> bool:
@@ -182,6 +195,8 @@ def _stuck(entries: dict[str, _Entry]) -> Iterator[Broken]:
     for entry in entries.values():
         if entry.status in (Status.PENDING, Status.POSTING, Status.IN_DOUBT):
             yield Broken("stuck", f"entry {entry.entry_id} is {entry.status}")
+        elif entry.wish is not None and entry.status is Status.POSTED:
+            yield Broken("stuck", f"entry {entry.entry_id} waits for its {entry.wish}")
 
 
 def _who_made_it(installation: Installation, document: DocumentStory, entry: _Entry) -> str:
@@ -199,17 +214,20 @@ def _who_made_it(installation: Installation, document: DocumentStory, entry: _En
 
 
 def _entries(installation: Installation) -> dict[str, _Entry]:
-    in_doubt = (
-        sa.select(sa.func.count())
-        .where(AttemptRow.entry_id == EntryRow.id, AttemptRow.outcome == "in_doubt")
-        .scalar_subquery()
-    )
+    creating_it = (AttemptRow.entry_id == EntryRow.id, AttemptRow.kind == AttemptKind.CREATE)
+    in_doubt = sa.select(sa.func.count()).where(*creating_it, AttemptRow.outcome == "in_doubt").scalar_subquery()
     query = sa.select(
-        EntryRow.id, EntryRow.document_id, EntryRow.status, EntryRow.reason, EntryRow.note_id, in_doubt
+        EntryRow.id,
+        EntryRow.document_id,
+        EntryRow.status,
+        EntryRow.reason,
+        EntryRow.note_id,
+        EntryRow.wish,
+        in_doubt,
     ).order_by(EntryRow.id)
     with installation.reading() as db:
         rows: Any = db.execute(query)
         return {
-            document_id: _Entry(id_, document_id, Status(status), Reason(reason) if reason else None, note_id, doubts)
-            for id_, document_id, status, reason, note_id, doubts in rows
+            document_id: _Entry(id_, document_id, Status(status), Reason(reason) if reason else None, *more)
+            for id_, document_id, status, reason, *more in rows
         }

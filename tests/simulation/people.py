@@ -9,6 +9,7 @@ from sync_worker import lifecycle
 from sync_worker.errors import NotPossible
 from sync_worker.ledger.views import ReviewItem, Views
 from sync_worker.model import Reason
+from tests.simulation import oracle
 from tests.simulation.installation import Installation
 from tests.simulation.network import Call
 from tests.simulation.process import Process
@@ -43,6 +44,7 @@ class People:
             (1, self._pause),
             (2, self._resume),
             (8, self._decide),
+            (2, self._take_back),
         ]
 
     def all_have_come(self) -> bool:
@@ -153,7 +155,11 @@ class People:
 
     def _resume(self) -> None:
         if self._installation.has_ledger():
-            self._installation.decisions().resume(None)
+            self._installation.decisions().resume(None, self._installation.now())
+
+    def _take_back(self) -> None:
+        if self._installation.has_ledger() and (document := self._a_document()):
+            take_back(self._installation, document)
 
     def _decide(self) -> None:
         """Somebody takes what waits longest."""
@@ -161,6 +167,17 @@ class People:
             return
         if waiting := Views(self._installation.engine).review_list():
             decide(self._installation, self._random.choice(waiting), dismiss=self._random.random() < 0.3)
+
+
+def take_back(installation: Installation, document: DocumentStory) -> None:
+    """A person wants a note gone that was filed; nothing, if there is none."""
+    entry_id = oracle.entry_id_of(installation, document.document_id)
+    if entry_id is None:
+        return
+    with suppress(NotPossible):
+        installation.decisions().withdraw(entry_id, "wrong_document", installation.now())
+        document.turned_down = document.dismissed = True
+        document.excuses.add(Reason.TOUCHED)
 
 
 def decide(installation: Installation, item: ReviewItem, *, dismiss: bool) -> None:

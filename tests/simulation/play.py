@@ -110,6 +110,7 @@ class _Run:
         shape = Shape(
             clinicians=random.choice([1, 1, 1, 2]),
             settle_seconds=random.choice([0, 0, 60, 300]),
+            revisions=random.choice(["review", "review", "update_draft"]),
             list_lag_seconds=random.choice([0.0, 0.0, 5.0, 30.0, 60.0]),
             skew_seconds=random.choice([0.0, 0.0, 0.0, 600.0, -600.0]),
         )
@@ -206,7 +207,7 @@ def settle_down(installation: Installation) -> None:
     """Let the worker tick until nothing waits for it any more, the nightly walk included; or give up after long."""
     installation.stop("B")
     if installation.has_ledger():
-        installation.decisions().resume(None)
+        installation.decisions().resume(None, installation.now())
     for _ in range(2):
         for number in range(MOST_QUIET_TICKS):
             installation.tick()

@@ -10,6 +10,7 @@ from sync_worker.model import Status
 from tests.simulation.fate import Scripted
 from tests.simulation.installation import Installation, Shape
 from tests.simulation.oracle import statuses
+from tests.simulation.people import take_back
 
 BETWEEN_TICKS_SECONDS = 120
 
@@ -71,7 +72,19 @@ def a_merge(installation: Installation) -> None:
     installation.world.merge_chart(installation.world.people[0])
 
 
+def an_archived_note(installation: Installation) -> None:
+    """The clinician archives the first note, if there is one by now."""
+    for creation in installation.world.creations[:1]:
+        installation.world.archive_note(creation.note_id)
+
+
+def a_withdrawal(installation: Installation) -> None:
+    """A person wants the first document's note gone, if there is one by now."""
+    take_back(installation, installation.world.documents[0])
+
+
 REVIEW = frozenset({Status.REVIEW})
+POSTED = frozenset({Status.POSTED})
 
 STORIES = [
     Story("a document is found, settles and is filed", {0: a_document}, ticks=3),
@@ -92,6 +105,13 @@ STORIES = [
         ends_if_killed=REVIEW,
     ),
     Story(
+        "the answer is lost, and the clinician archives the note",
+        {0: a_document, 2: an_archived_note},
+        ticks=4,
+        post_faults=("commit_then_drop",),
+        ends_if_killed=REVIEW,
+    ),
+    Story(
         "the request is lost, two looks find nothing, and it is sent once more",
         {0: a_document},
         ticks=6,
@@ -103,6 +123,35 @@ STORIES = [
         {0: a_document, 3: an_edit},
         ticks=4,
         ends=REVIEW,
-        ends_if_killed=frozenset({Status.POSTED}),  # not filed yet when it was edited
+        ends_if_killed=POSTED,  # not filed yet when it was edited
+    ),
+    Story(
+        "the draft is brought up to the edited document",
+        {0: a_document, 3: an_edit},
+        ticks=6,
+        shape=Shape(settle_seconds=60, revisions="update_draft"),
+    ),
+    Story(
+        "the answer to the update is lost",
+        {0: a_document, 3: an_edit},
+        ticks=8,
+        post_faults=(None, "commit_then_drop"),
+        shape=Shape(settle_seconds=60, revisions="update_draft"),
+        ends_if_killed=REVIEW,
+    ),
+    Story(
+        "a person takes the note back",
+        {0: a_document, 3: a_withdrawal},
+        ticks=5,
+        ends=frozenset({Status.WITHDRAWN}),
+        ends_if_killed=POSTED | REVIEW,  # not filed yet when it was to be taken back, or not surely taken back
+    ),
+    Story(
+        "the answer to taking it back is lost",
+        {0: a_document, 3: a_withdrawal},
+        ticks=7,
+        post_faults=(None, "commit_then_drop"),
+        ends=frozenset({Status.WITHDRAWN}),
+        ends_if_killed=POSTED | REVIEW,
     ),
 ]

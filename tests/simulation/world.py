@@ -91,7 +91,6 @@ class Creation:
     patient_id: str
     practitioner_id: str
     draft: bool
-    text: str
     at: float
 
 
@@ -126,9 +125,8 @@ class World:
         self.practitioners[user_id] = self.cliniko.practitioner_of(their_id)
 
     def _remember(self, note: NoteRecord) -> None:
-        text = str(note.content)
         creation = Creation(
-            note.note_id, note.title, note.patient_id, note.practitioner_id, note.draft, text, self.time.passed
+            note.note_id, note.title, note.patient_id, note.practitioner_id, note.draft, self.time.passed
         )
         self._creations.append(creation)
 
