@@ -213,8 +213,8 @@ class Practice(RuleBasedStateMachine):
             self._around.close()
 
 
-def search(examples: int, steps: int = 25, *, derandomize: bool = False) -> None:
-    """Tell so many stories. Raises what was broken, by the shortest story found."""
+def search(examples: int, steps: int = 25, *, derandomize: bool = False, shorten: bool = True) -> None:
+    """Tell so many stories. Raises what was broken, by the shortest story found if it is to `shorten` it."""
     run_state_machine_as_test(
         Practice,
         settings=settings(
@@ -224,7 +224,7 @@ def search(examples: int, steps: int = 25, *, derandomize: bool = False) -> None
             derandomize=derandomize,
             database=None,
             suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate, Phase.shrink],
+            phases=[Phase.generate, Phase.shrink] if shorten else [Phase.generate],
         ),
     )
 
@@ -235,10 +235,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--examples", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--lost-ledger", action=argparse.BooleanOptionalAction, default=LOOKS_FIRST)
+    parser.add_argument("--shorten", action=argparse.BooleanOptionalAction, default=True)
     asked = parser.parse_args(arguments)
     Practice.may_lose_ledger = asked.lost_ledger
     began = time.monotonic()
-    search(asked.examples, asked.steps)
+    search(asked.examples, asked.steps, shorten=asked.shorten)
     figures = {
         "stories": Practice.examples,
         "steps": Practice.steps,
