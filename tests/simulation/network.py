@@ -16,7 +16,7 @@ import httpx
 
 from sync_worker import http
 from sync_worker.sandbox.cliniko import ClinikoSandbox
-from sync_worker.sandbox.faults import seconds_of, wire_fault
+from sync_worker.sandbox.faults import wire_fault
 from sync_worker.sandbox.heidi import HeidiSandbox
 from sync_worker.sandbox.wire import Reply, Request, Wire, json_reply
 from tests.simulation.clocks import TrueTime
@@ -307,8 +307,3 @@ def _is_cut(body: bytes) -> bool:
     except ValueError:
         return True
     return False
-
-
-def lateness_of(fault: str | None) -> float:
-    """How long after a request a note of it may still be made."""
-    return seconds_of(fault) if fault and fault.startswith("commit_late:") else 0.0

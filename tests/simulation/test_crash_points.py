@@ -21,7 +21,9 @@ def test_a_worker_that_dies_anywhere_files_the_document_once(ledger: FileLedger)
     points = points_of(STORIES[0], ledger, folder)
     kinds = {point.kind for point in points}
     assert kinds == {"before writing to", "before commit of", "after commit of", "before", "after"}
-    verdicts = list(die_everywhere(STORIES[0], ledger, folder, range(len(points)), again=False))
+    # the suite takes every boundary of the attempt, and of the others every fifth
+    numbers = [number for number, point in enumerate(points) if point.unsafe or number % 5 == 0]
+    verdicts = list(die_everywhere(STORIES[0], ledger, folder, numbers, again=False))
     assert [verdict for verdict in verdicts if verdict.broken] == []
     assert {verdict.deaths for verdict in verdicts} == {1}
 

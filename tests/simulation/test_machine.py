@@ -4,4 +4,4 @@ from tests.simulation.machine import search
 
 
 def test_no_short_story_breaks_a_promise() -> None:
-    search(examples=12, derandomize=True, shorten=False)
+    search(examples=8, derandomize=True, shorten=False)
