@@ -125,7 +125,7 @@ class Worker:
         for user_id, pipeline in self.pipelines.items():
             state = self.ledger.clinicians.enter(user_id)
             if self.leases.acquire(state.clinician_id, self._clock.now()) is None:
-                holder = self.ledger.clinicians.lease_holder(state.clinician_id)
+                holder = self.leases.holder_of(state.clinician_id)
                 held.append(f"{pipeline.settings.name} is held by {holder}.")
         return held
 

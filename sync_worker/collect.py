@@ -154,7 +154,8 @@ class _Walk:
             log.warning("heidi.filter_ignored", clinician=self.state.heidi_user_id)
 
     def _in_lookback(self, rows: Sequence[ListedSession]) -> list[ListedSession]:
-        oldest = self.now - self.of.settings.lookback
+        # the stamps are Heidi's: a clock of ours that is far ahead must not make them all too old
+        oldest = min(self.now, self.of.heidi.server_date or self.now) - self.of.settings.lookback
         kept = [row for row in rows if row.latest is None or row.latest >= oldest or self._is_wanted(row)]
         self.tally.sessions_seen += len(kept)
         return kept

@@ -45,6 +45,7 @@ class DoubtResolver:
         self._ledger = ledger
         self._looks = looks
         self._clock = clock
+        self._last_looks: dict[int, float] = {}
 
     def resolve(self, lease: Lease, tally: Tally) -> None:
         """Look once for every doubt that is due; what a dead worker left open is a doubt too.
@@ -57,6 +58,7 @@ class DoubtResolver:
             log.warning("attempt.abandoned", count=left)
         due = self._ledger.entries.due(lease.clinician_id, Status.IN_DOUBT, now)
         doubts = [Doubt(entry, *self._ledger.attempts.doubtful(entry)) for entry in due]
+        doubts = [doubt for doubt in doubts if self._has_waited(doubt.attempt)]
         if not doubts:
             return
         try:
@@ -70,6 +72,12 @@ class DoubtResolver:
         for doubt in doubts:
             with suppress(EntryMoved):  # a person ended this one meanwhile
                 self._look(lease, doubt, notes, tally)
+
+    def _has_waited(self, attempt: Attempt) -> bool:
+        """Between two looks time must really have passed, wherever the wall clock was set meanwhile."""
+        last = self._last_looks.get(attempt.attempt_id)
+        apart = (self._looks.second - self._looks.first).total_seconds()
+        return last is None or self._clock.monotonic() - last >= apart
 
     def _authors_notes(self, doubts: list[Doubt]) -> list[StoredNote]:
         since = min(doubt.attempt.started_at for doubt in doubts) - BEFORE_ATTEMPT
@@ -88,6 +96,10 @@ class DoubtResolver:
         self._ledger.attempts.record_look(
             lease, doubt.attempt, settlement, now=now, due_at=due_at, note_updated_at=stamp
         )
+        if settlement is None:
+            self._last_looks[doubt.attempt.attempt_id] = self._clock.monotonic()
+        else:
+            self._last_looks.pop(doubt.attempt.attempt_id, None)
         status = settlement.to if settlement else Status.IN_DOUBT
         tally.posted += status is Status.POSTED
         tally.review += status is Status.REVIEW

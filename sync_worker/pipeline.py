@@ -129,6 +129,8 @@ class Pipeline:
             lease = self.leases.acquire(state.clinician_id, self.clock.now())
             if lease is None:
                 return self._held_elsewhere(state)
+            if state.last_poll_at is not None and state.last_poll_at > self.clock.now():
+                self.ledger.clinicians.forget_the_future(lease, now=self.clock.now())
             self._unless_refused(lambda: self.doubts.resolve(lease, self._tally))
             self._unless_refused(lambda: self.collect_sessions(lease, full=full))
             if not self.settings.rehearse:
@@ -288,7 +290,7 @@ class Pipeline:
     # ------------------------------------------------------------ the report
 
     def _held_elsewhere(self, state: ClinicianState) -> TickReport:
-        holder = self.ledger.clinicians.lease_holder(state.clinician_id)
+        holder = self.leases.holder_of(state.clinician_id)
         return TickReport(self.settings.name, self._tally, Trouble("held", f"Held by {holder}."))
 
     def _close_tick(self, lease: Lease) -> None:

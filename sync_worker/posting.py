@@ -4,6 +4,7 @@ What the answer means is `cliniko`'s, what follows from it `lifecycle`'s; nothin
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sync_worker import __version__, lifecycle
 from sync_worker.cliniko import ClinikoClient
@@ -83,7 +84,7 @@ class Poster:
         )
         self._cliniko.wait_for_turn()
         self._clock.check_stop()
-        attempt = self._ledger.attempts.claim(lease, entry, claim, now=self._clock.now())  # commit 1
+        attempt = self._ledger.attempts.claim(lease, entry, claim, now=self._no_later_than_cliniko())  # commit 1
         if attempt is None:
             return Delivery.PAUSED if self._ledger.clinicians.is_paused(lease.clinician_id) else Delivery.ASIDE
         try:
@@ -92,6 +93,11 @@ class Poster:
             log.exception("attempt.failed", entry=entry.entry_id, attempt=attempt.number)
             outcome = InDoubt("unexpected")
         return self._settle(lease, entry, attempt, outcome, prepared, meant, tally)  # commit 2
+
+    def _no_later_than_cliniko(self) -> datetime:
+        """When the attempt begins, by whichever clock is behind: a look begins a day before it, on Cliniko's clock."""
+        now = self._clock.now()
+        return min(now, self._cliniko.server_date or now)
 
     # ------------------------------------------------------------ after the request
 

@@ -4,12 +4,15 @@ Late runs are coalesced and never dropped (the library's own default drops what 
 clinician overlaps another. A person's decision in any process wakes the clinicians within seconds.
 """
 
+import random
 import threading
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 from sync_worker.bootstrap import CLINICIANS_AT_ONCE, Worker
 from sync_worker.clock import SystemClock
@@ -21,6 +24,25 @@ log = get_logger()
 DECISIONS_SECONDS = 2
 ALARMS_SECONDS = 900
 JITTER_SECONDS = 3
+CLOCK_WATCH_SECONDS = 1.0
+CLOCK_STEP_SECONDS = 2.0
+"""A wall clock that runs away from the monotonic one by so much within a watch was set."""
+
+
+class _Every(BaseTrigger):  # type: ignore[misc]
+    """Every so many seconds, counted from now.
+
+    The library's own interval works out every run that a clock which was set a year ahead has missed, one by one.
+    """
+
+    def __init__(self, seconds: float, jitter: float = 0.0) -> None:
+        self._seconds = seconds
+        self._jitter = jitter
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        """The next run, as APScheduler asks for it."""
+        wait = self._seconds + random.uniform(0, self._jitter)  # noqa: S311 - spreads load, guards nothing
+        return max(previous or now, now) + timedelta(seconds=wait)
 
 
 class Service:
@@ -44,22 +66,17 @@ class Service:
         for user_id in worker.pipelines:
             self._scheduler.add_job(
                 self._tick,
-                "interval",
+                _Every(poll_seconds, jitter=min(JITTER_SECONDS, poll_seconds // 2)),
                 args=[user_id],
                 id=user_id,
-                seconds=poll_seconds,
-                jitter=min(JITTER_SECONDS, poll_seconds // 2),
                 next_run_time=datetime.now(UTC),
             )
-        self._scheduler.add_job(
-            self._notice_decisions, "interval", id="decisions", seconds=DECISIONS_SECONDS, executor="watch"
-        )
+        self._scheduler.add_job(self._notice_decisions, _Every(DECISIONS_SECONDS), id="decisions", executor="watch")
 
         self._scheduler.add_job(
             self._tell_alarms,
-            "interval",
+            _Every(ALARMS_SECONDS),
             id="alarms",
-            seconds=ALARMS_SECONDS,
             executor="watch",
             next_run_time=datetime.now(UTC),
         )
@@ -68,9 +85,19 @@ class Service:
         """Tick until asked to stop; then let an open request end, and come back."""
         self._scheduler.start()
         log.info("service.started", count=len(self._worker.pipelines))
-        self._clock.stop.wait()
+        self._watch_the_clock()
         log.info("service.stopping")
         self._scheduler.shutdown(wait=True)
+
+    def _watch_the_clock(self) -> None:
+        """Until asked to stop. The scheduler plans by the wall clock: when that was set, all is planned anew."""
+        apart = time.time() - time.monotonic()
+        while not self._clock.stop.wait(CLOCK_WATCH_SECONDS):
+            before, apart = apart, time.time() - time.monotonic()
+            if abs(apart - before) > CLOCK_STEP_SECONDS:
+                log.warning("clock.stepped", seconds=round(apart - before))
+                for job in self._scheduler.get_jobs():
+                    job.modify(next_run_time=datetime.now(UTC))
 
     def _tick(self, user_id: str) -> None:
         with self._lock:

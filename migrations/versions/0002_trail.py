@@ -133,9 +133,13 @@ def _columns() -> dict[str, list[sa.Column[Any]]]:
 def _name_entries() -> None:
     entries = _table("entries", "id", "region", "session_id", "document_id", "reference")
     db = op.get_bind()
-    for row in db.execute(sa.select(entries)).all():
-        reference = reference_of(region=row.region, session_id=row.session_id, document_id=row.document_id)
-        db.execute(sa.update(entries).where(entries.c.id == row.id).values(reference=reference))
+    named = [
+        {"of": row.id, "named": reference_of(region=row.region, session_id=row.session_id, document_id=row.document_id)}
+        for row in db.execute(sa.select(entries))
+    ]
+    if named:
+        name = sa.update(entries).where(entries.c.id == sa.bindparam("of")).values(reference=sa.bindparam("named"))
+        db.execute(name, named)
 
 
 def _chain_history() -> None:
@@ -147,13 +151,16 @@ def _chain_history() -> None:
     query = sa.select(history, entries.c.clinician_id).join(entries, entries.c.id == history.c.entry_id)
     db = op.get_bind()
     tips: dict[int, tuple[int, bytes | None]] = {}
+    steps: list[dict[str, Any]] = []
     for row in db.execute(query.order_by(history.c.id)).all():
         number, before = tips.get(row.clinician_id, (0, None))
         event = "entered" if row.from_status is None else "moved"
         moved = (row.entry_id, event, row.from_status, row.to_status, row.reason, row.actor, None)
         step = dict(zip(STEP, (row.clinician_id, number + 1, row.at, *moved), strict=True))
         tips[row.clinician_id] = (number + 1, _link(before, step))
-        db.execute(sa.insert(trail).values(**step, hash=tips[row.clinician_id][1]))
+        steps.append(step | {"hash": tips[row.clinician_id][1]})
+    if steps:
+        db.execute(sa.insert(trail), steps)
     for clinician_id, (number, tip) in tips.items():
         where = clinicians.c.id == clinician_id
         db.execute(sa.update(clinicians).where(where).values(trail_number=number, trail_hash=tip))

@@ -39,6 +39,9 @@ class Ledger:
 
     def prepare_installation(self, now: datetime) -> None:
         """Make the installation's one row, with its random hash key, where there is none yet."""
+        with reading(self.engine) as db:
+            if db.execute(select(Installation.id)).scalar() is not None:
+                return
         with writing(self.engine) as db:
             values = {"id": 1, "hash_key": secrets.token_bytes(32), "created_at": now, "decisions": 0}
             insert_once(db, Installation, values)

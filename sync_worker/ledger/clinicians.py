@@ -8,7 +8,15 @@ from sqlalchemy import Connection, Engine, Row, Select, select, update
 
 from sync_worker.ledger.moves import insert_once, is_paused, later, pause_itself, require_lease
 from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import BackfillRow, ClinicianRow, Installation, LeaseRow
+from sync_worker.ledger.tables import (
+    AttemptRow,
+    BackfillRow,
+    ClinicianRow,
+    EntryRow,
+    Installation,
+    LeaseRow,
+    SessionRow,
+)
 from sync_worker.model import Backfill, ClinicianState, Lease, PauseReason, Practitioner
 
 
@@ -21,9 +29,13 @@ class Clinicians:
 
     def enter(self, heidi_user_id: str) -> ClinicianState:
         """What is remembered of a clinician; they are entered at first sight."""
+        where = (ClinicianRow.region == self.region, ClinicianRow.heidi_user_id == heidi_user_id)
+        with reading(self.engine) as db:  # first, as a writer may have to wait for another one
+            known = db.execute(clinician_rows().where(*where)).one_or_none()
+        if known is not None:
+            return clinician_of(known)
         with writing(self.engine) as db:
             insert_once(db, ClinicianRow, {"region": self.region, "heidi_user_id": heidi_user_id})
-            where = (ClinicianRow.region == self.region, ClinicianRow.heidi_user_id == heidi_user_id)
             return clinician_of(db.execute(clinician_rows().where(*where)).one())
 
     def remember_start(self, clinician_id: int, start_at: datetime) -> None:
@@ -76,6 +88,24 @@ class Clinicians:
             created_at, restored_at = db.execute(installation).one()
             stamps = [created_at, restored_at, db.execute(resumed).scalar()]
         return max(stamp for stamp in stamps if stamp is not None)
+
+    def forget_the_future(self, lease: Lease, *, now: datetime) -> None:
+        """What was written while our clock was ahead must not wait until that time comes: it is due now."""
+        entries = EntryRow.clinician_id == lease.clinician_id
+        sessions = SessionRow.clinician_id == lease.clinician_id
+        attempts = AttemptRow.entry_id.in_(select(EntryRow.id).where(entries))
+        with writing(self.engine) as db:
+            require_lease(db, lease)
+            for column, ours in (
+                (EntryRow.due_at, entries),
+                (EntryRow.text_since, entries),
+                (AttemptRow.ended_at, attempts),
+                (SessionRow.retry_at, sessions),
+            ):
+                db.execute(update(column.class_).where(ours, column > now).values({column: now}))
+            for column in (ClinicianRow.last_sweep_at, ClinicianRow.last_deep_at):
+                where = (ClinicianRow.id == lease.clinician_id, column > now)
+                db.execute(update(ClinicianRow).where(*where).values({column: None}))
 
     def backfills(self, clinician_id: int) -> list[Backfill]:
         """What people brought into scope, oldest wish first."""

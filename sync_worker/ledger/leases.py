@@ -31,6 +31,8 @@ NAMESPACE = 530_800_815
 class _Locks(Protocol):
     def are_kept(self) -> bool: ...
 
+    def holder(self, clinician_id: int) -> str | None: ...
+
     def try_lock(self, clinician_id: int) -> bool: ...
 
     def close(self) -> None: ...
@@ -42,10 +44,12 @@ class Leases:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         path = sqlite_path(ledger.engine)
-        self._locks: _Locks = _FileLocks(path) if path is not None else _AdvisoryLocks(ledger.engine)
         self._held: dict[int, Lease] = {}
         self._lock = threading.Lock()
-        self.holder = f"{socket.gethostname()} process {os.getpid()}"[:128]
+        self.holder = f"{socket.gethostname()} process {os.getpid()}"[-63:]  # as much as Postgres keeps of a name
+        self._locks: _Locks = (
+            _FileLocks(path, self.holder) if path is not None else _AdvisoryLocks(ledger.engine, self.holder)
+        )
 
     def acquire(self, clinician_id: int, now: datetime) -> Lease | None:
         """This process's lease on a clinician; None while another process holds it.
@@ -62,6 +66,12 @@ class Leases:
                     return None
                 self._held[clinician_id] = self._ledger.clinicians.take_lease(clinician_id, self.holder, now)
             return self._held[clinician_id]
+
+    def holder_of(self, clinician_id: int) -> str:
+        """Who holds a clinician's lock, as they described themselves; asked of the lock, which knows it first."""
+        with self._lock:
+            found = self._locks.holder(clinician_id)
+        return found or self._ledger.clinicians.lease_holder(clinician_id)
 
     def is_kept(self, lease: Lease) -> bool:
         """Whether the lease is still this process's, lock and all. Raises nothing: a doubt is a no."""
@@ -97,8 +107,9 @@ class Leases:
 
 
 class _FileLocks:
-    def __init__(self, ledger_path: Path) -> None:
+    def __init__(self, ledger_path: Path, name: str) -> None:
         self._ledger_path = ledger_path
+        self._name = name
         self._stack = ExitStack()
         self._files: dict[int, IO[str]] = {}
 
@@ -117,11 +128,29 @@ class _FileLocks:
                 return False
             self._stack.push(attempt.pop_all())
         self._files[clinician_id] = file
+        self._say(file, self._name)
         return True
 
+    def holder(self, clinician_id: int) -> str | None:
+        """What the lock's holder wrote into its file."""
+        try:
+            return self._path(clinician_id).read_text() or None
+        except OSError:
+            return None
+
     def close(self) -> None:
+        for file in self._files.values():
+            self._say(file, "")
         self._files.clear()
         self._stack.close()
+
+    @staticmethod
+    def _say(file: IO[str], name: str) -> None:
+        with suppress(OSError):  # a full disk: the lock holds without a name
+            file.seek(0)
+            file.truncate()
+            file.write(name)
+            file.flush()
 
     def _path(self, clinician_id: int) -> Path:
         return self._ledger_path.with_name(f"{self._ledger_path.name}.clinician-{clinician_id}.lock")
@@ -130,8 +159,9 @@ class _FileLocks:
 class _AdvisoryLocks:
     """One connection of its own holds them all; if it breaks, they are gone."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, name: str) -> None:
         self._engine = engine
+        self._name = name
         self._stack = ExitStack()
         self._db: Connection | None = None
 
@@ -153,16 +183,29 @@ class _AdvisoryLocks:
             self.close()  # the next try has a connection of its own again
             raise
 
+    def holder(self, clinician_id: int) -> str | None:
+        """How the session that holds the lock calls itself."""
+        query = (
+            "SELECT application_name FROM pg_stat_activity JOIN pg_locks USING (pid) "
+            "WHERE locktype = 'advisory' AND classid = :namespace AND objid = :clinician AND granted "
+            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        return self._ask(query, namespace=NAMESPACE, clinician=clinician_id) or None
+
     def close(self) -> None:
         if self._db is not None:
-            with suppress(LedgerUnavailable):
+            try:
                 self._ask("SELECT pg_advisory_unlock_all()")
+            except LedgerUnavailable:
+                self._db.invalidate()  # else the pool would keep a connection that may hold the locks
         self._stack.close()
         self._db = None
 
     def _ask(self, query: str, **values: int) -> Any:
         if self._db is None:
             self._db = self._stack.enter_context(reading(self._engine))
+            with plainly():
+                self._db.execute(text("SELECT set_config('application_name', :name, false)"), {"name": self._name})
         with plainly():
             return self._db.execute(text(query), values).scalar()
 
