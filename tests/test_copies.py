@@ -4,7 +4,7 @@ import os
 import resource
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -236,6 +236,27 @@ def test_an_old_copy_files_nothing_again(ledger_url: str, make_clinic: MakeClini
     counted = put_an_old_copy_back(make_clinic(ledger_url), tmp_path, documents=20)
     assert (counted["adopted"], counted["posts_again"], counted["duplicates"], counted["lost"]) == (20, 0, 0, 0)
     assert counted["broken"] == 0
+
+
+@pytest.mark.xfail(strict=True, reason="Heidi is asked for the document before Cliniko is asked for its note")
+def test_a_note_filed_after_the_copy_is_adopted_although_its_session_is_gone_from_heidi(
+    clinic: Clinic, tmp_path: Path
+) -> None:
+    clinic.restart(SYNC_SETTLE_SECONDS="600")
+    clinic.a_finished_document()
+    clinic.tick()
+    engine = clinic.ledger.engine
+    files.write_backup(engine, tmp_path / "old")  # the document is there, and waits to settle
+    clinic.clock.advance(700)
+    clinic.tick()
+    assert len(clinic.notes()) == 1
+    clinic.restart()
+    copies.restore(engine, tmp_path / "old", now=clinic.clock.now(), actor="test", replace=True)
+    for session_id in list(clinic.heidi.sessions):
+        clinic.heidi.delete_session(session_id)
+    clinic.tick()
+    counts = Views(clinic.ledger.engine).entry_counts()
+    assert (clinic.posts(), counts["posted"], counts["review"]) == (1, 1, 0)
 
 
 def test_a_backup_of_one_database_goes_into_the_other(vault: Vault, target: Engine) -> None:
@@ -481,7 +502,9 @@ def test_a_worker_that_had_the_old_ledger_open_sends_nothing(vault: Vault, targe
     entry = vault.bench.a_pending("doc-99")
     copies.move(vault.engine, target, now=vault.bench.clock.now())
     lease = vault.take_lease()
-    assert vault.bench.claim(entry, lease) is None
+    with suppress(LedgerMismatch):
+        assert vault.bench.claim(entry, lease) is None
+    assert vault.bench.attempts(entry) == []
     assert not Ledger(target, region="au").clinicians.is_paused(vault.clinician)
 
 
