@@ -22,6 +22,7 @@ from sync_worker.doubts import DoubtResolver
 from sync_worker.errors import (
     ConfigurationError,
     LeaseLost,
+    LedgerMismatch,
     LedgerUnavailable,
     NotAuthorised,
     RemoteError,
@@ -129,15 +130,17 @@ class Pipeline:
             lease = self.leases.acquire(state.clinician_id, self.clock.now())
             if lease is None:
                 return self._held_elsewhere(state)
-            if state.last_poll_at is not None and state.last_poll_at > self.clock.now():
+            if self.ledger.clinicians.was_clock_ahead(state, now=self.clock.now()):
                 self.ledger.clinicians.forget_the_future(lease, now=self.clock.now())
+            if self.ledger.was_restored_since(state.last_poll_at):
+                self._adopt_what_is_there(lease)
             self._unless_refused(lambda: self.doubts.resolve(lease, self._tally))
             self._unless_refused(lambda: self.collect_sessions(lease, full=full))
             if not self.settings.rehearse:
                 self.amender.run(lease, self._tally, self.note_error)
             longest = None if full else LONGEST_DELIVERY
             is_cut_short = Outbox(self, lease, settle=self.settings.settle, longest=longest).run()
-        except (RemoteError, LedgerUnavailable, LeaseLost, ConfigurationError) as error:
+        except (RemoteError, LedgerUnavailable, LedgerMismatch, LeaseLost, ConfigurationError) as error:
             self.note_error(error)
         except Stopping:
             pass
@@ -208,7 +211,15 @@ class Pipeline:
 
     # ------------------------------------------------------------ before the request
 
-    def _adopt(self, lease: Lease, entry: Entry, found: list[StoredNote], hint: Hint) -> Delivery:
+    def _adopt_what_is_there(self, lease: Lease) -> None:
+        """The ledger is a copy put back: what it thinks is still to be filed may be in Cliniko, and gone from Heidi."""
+        unfiled = list(self.ledger.entries.unfiled(lease.clinician_id))
+        for entry in unfiled:
+            there = self.first_look.notes(lease, since=min(one.found_at for one in unfiled))
+            if found := there.marked(entry.reference):
+                self._adopt(lease, entry, found, None)
+
+    def _adopt(self, lease: Lease, entry: Entry, found: list[StoredNote], hint: Hint | None) -> Delivery:
         """The document is in Cliniko already: a worker filed it whose ledger is not this one, or is lost."""
         taken = self.ledger.attempts.notes_of_others([note.note_id for note in found], entry)
         ours = [note for note in found if note.note_id not in taken]
@@ -220,7 +231,8 @@ class Pipeline:
         if entry.pinned and note.patient_id != entry.patient_id:
             self.hold(lease, entry, Reason.TWO_NOTES)  # a person chose another chart: they must see this one
             return Delivery.DONE
-        self.ledger.entries.adopt(lease, entry, note, hint_seen(self.ledger, hint), now=self.clock.now())
+        named = hint_seen(self.ledger, hint) if hint is not None else None
+        self.ledger.entries.adopt(lease, entry, note, named, now=self.clock.now())
         self._tally.posted += 1
         log.info("note.adopted", entry=entry.entry_id, note_id=note.note_id, reference=entry.reference)
         return Delivery.DONE
@@ -299,7 +311,7 @@ class Pipeline:
             self._tally.pending = counts.get(Status.PENDING, 0)
             self._tally.in_doubt = counts.get(Status.IN_DOUBT, 0)
             self.ledger.clinicians.remember_trouble(lease.clinician_id, self._trouble.code if self._trouble else None)
-        except LedgerUnavailable as error:
+        except (LedgerUnavailable, LedgerMismatch) as error:
             self.note_error(error)
         log.info(
             "tick.done",
@@ -330,6 +342,8 @@ def trouble_of(error: Exception) -> Trouble:
             return Trouble(f"{error.service}_{error.code}", error.sentence)
         case LedgerUnavailable():
             return Trouble("ledger_unavailable", str(error))
+        case LedgerMismatch():
+            return Trouble("ledger_version", str(error))
         case ConfigurationError():
             return Trouble("settings", " ".join(error.problems))
         case LeaseLost():

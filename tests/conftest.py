@@ -268,7 +268,7 @@ def ledger(ledger_url: str, clock: TestClock) -> Iterator[Ledger]:
     """An empty, migrated ledger on each database in turn."""
     from sync_worker.ledger import migrate
 
-    engine = open_engine(ledger_url)
+    engine = open_engine(ledger_url, pooled=True)
     migrate.upgrade(engine)
     made = Ledger(engine, region="au")
     made.prepare_installation(clock.now())

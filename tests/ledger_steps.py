@@ -199,7 +199,7 @@ def an_engine(request: pytest.FixtureRequest, kind: str) -> Iterator[Engine]:
         url = request.getfixturevalue("postgres_database")
         if url is None:
             pytest.skip("no Postgres server answers or can be started")
-        engine = open_engine(url)
+        engine = open_engine(url, pooled=True)
         on_connect(engine, "SET synchronous_commit = off")
     yield engine
     engine.dispose()

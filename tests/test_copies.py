@@ -238,7 +238,6 @@ def test_an_old_copy_files_nothing_again(ledger_url: str, make_clinic: MakeClini
     assert counted["broken"] == 0
 
 
-@pytest.mark.xfail(strict=True, reason="Heidi is asked for the document before Cliniko is asked for its note")
 def test_a_note_filed_after_the_copy_is_adopted_although_its_session_is_gone_from_heidi(
     clinic: Clinic, tmp_path: Path
 ) -> None:
@@ -562,7 +561,6 @@ def test_a_move_that_is_killed_leaves_at_most_one_ledger_in_use(
     assert sums_of(target)["entries"] == before["entries"]
 
 
-@pytest.mark.xfail(strict=True, reason="decisions do not ask yet whether the ledger was retired since it was opened")
 def test_a_person_who_had_the_old_ledger_open_is_told_instead_of_deciding_there(vault: Vault, target: Engine) -> None:
     [waiting] = [one for one in Views(vault.engine).review_list() if one.reason == Reason.NO_MATCH]
     copies.move(vault.engine, target, now=vault.bench.clock.now())

@@ -19,7 +19,7 @@ from sync_worker.settings import Settings, values
 def upgrade() -> int:
     """Make or migrate the ledger."""
     settings, clock = setup.load()
-    open_ledger(settings, clock)
+    open_ledger(settings, clock).engine.dispose()
     say(f"The ledger is of version {migrate.head()}.")
     return DONE
 

@@ -55,6 +55,12 @@ class Ledger:
         """HMAC-SHA-256 under this installation's key: tells change from sameness, and says nothing of the text."""
         return hmac.new(self._hash_key, text.encode(errors="surrogatepass"), hashlib.sha256).digest()
 
+    def was_restored_since(self, moment: datetime | None) -> bool:
+        """Whether the ledger was put back from a copy after a moment; None is before everything."""
+        with reading(self.engine) as db:
+            restored_at = db.execute(select(Installation.restored_at)).scalar()
+        return restored_at is not None and (moment is None or moment < restored_at)
+
     def decisions(self) -> int:
         """A number that grows with each decision of a person: a change means there is something to do."""
         with reading(self.engine) as db:

@@ -17,7 +17,8 @@ from sync_worker.ledger.tables import (
     LeaseRow,
     SessionRow,
 )
-from sync_worker.model import Backfill, ClinicianState, Lease, PauseReason, Practitioner
+from sync_worker.lifecycle import LONGEST_POSTPONEMENT
+from sync_worker.model import Backfill, ClinicianState, Lease, PauseReason, Practitioner, Status
 
 
 class Clinicians:
@@ -88,6 +89,16 @@ class Clinicians:
             created_at, restored_at = db.execute(installation).one()
             stamps = [created_at, restored_at, db.execute(resumed).scalar()]
         return max(stamp for stamp in stamps if stamp is not None)
+
+    def was_clock_ahead(self, state: ClinicianState, *, now: datetime) -> bool:
+        """Whether our clock was far ahead when something was written that is still to be done."""
+        if state.last_poll_at is not None and state.last_poll_at > now:
+            return True
+        waiting = EntryRow.status.in_([Status.PENDING, Status.IN_DOUBT])
+        far = EntryRow.due_at > now + 2 * LONGEST_POSTPONEMENT
+        query = select(EntryRow.id).where(EntryRow.clinician_id == state.clinician_id, waiting, far).limit(1)
+        with reading(self.engine) as db:
+            return db.execute(query).first() is not None
 
     def forget_the_future(self, lease: Lease, *, now: datetime) -> None:
         """What was written while our clock was ahead must not wait until that time comes: it is due now."""

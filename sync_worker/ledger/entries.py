@@ -63,6 +63,16 @@ class Entries:
                 return
             last = (page[-1].due_at, page[-1].entry_id)
 
+    def unfiled(self, clinician_id: int) -> list[Entry]:
+        """The clinician's entries that have no note yet and may get one: those that are pending, and in review."""
+        where = (
+            EntryRow.clinician_id == clinician_id,
+            EntryRow.status.in_([Status.PENDING, Status.REVIEW]),
+            EntryRow.note_id.is_(None),
+        )
+        with reading(self.engine) as db:
+            return [entry_of(row) for row in db.execute(entries().where(*where).order_by(EntryRow.id))]
+
     def wished(self, clinician_id: int, now: datetime) -> list[Entry]:
         """The clinician's entries whose notes are to be updated or withdrawn, and are due."""
         where = (EntryRow.clinician_id == clinician_id, EntryRow.wish.is_not(None), EntryRow.due_at <= now)
@@ -119,13 +129,13 @@ class Entries:
         as_seen = EntryRow.wish.is_not_distinct_from(entry.wish)
         self._move(lease, entry, Status.REVIEW, as_seen, now=now, reason=reason, **values)
 
-    def adopt(self, lease: Lease, entry: Entry, note: StoredNote, hint: HintSeen, *, now: datetime) -> None:
+    def adopt(self, lease: Lease, entry: Entry, note: StoredNote, hint: HintSeen | None, *, now: datetime) -> None:
         """The document's note is in Cliniko already, filed by a worker whose ledger is lost: it is this entry's.
 
         What that worker knew of the patient is lost too, so the next tick looks whether it is on the right chart.
         """
         known = {"note_id": note.note_id, "patient_id": note.patient_id, "failures": 0}
-        hinted = {"hint_hash": hint.hint_hash, "hint_link": hint.link}
+        hinted = {"hint_hash": hint.hint_hash, "hint_link": hint.link} if hint is not None else {}
         values: dict[str, Any] = known | hinted | {"wish": Wish.RECHECK, "due_at": now}
         details = {"note_id": note.note_id, "patient_id": note.patient_id}
         self._move(lease, entry, Status.POSTED, now=now, event=Event.ADOPTED, details=details, **values)

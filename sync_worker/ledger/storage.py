@@ -31,8 +31,10 @@ POSTGRES_LIMITS: dict[str, Any] = {
 """A lock that somebody else holds, or a server that died without a word, must end in a sentence, as SQLite's does."""
 
 
-def open_engine(url: str, *, read_only: bool = False) -> Engine:
+def open_engine(url: str, *, read_only: bool = False, pooled: bool = False) -> Engine:
     """An engine for the ledger at `url`. Makes SQLite's folder if missing, unless `read_only`.
+
+    `pooled` keeps connections to Postgres open between statements, for a worker; dispose of the engine at its end.
 
     Raises `LedgerUnavailable` if the folder cannot be made. The database itself is opened at first use.
     """
@@ -41,7 +43,9 @@ def open_engine(url: str, *, read_only: bool = False) -> Engine:
     limits = dict(POSTGRES_LIMITS)
     if read_only:
         limits["options"] += " -c default_transaction_read_only=on"
-    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=limits)
+    if pooled:
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=limits)
+    return create_engine(url, hide_parameters=True, poolclass=NullPool, connect_args=limits)
 
 
 def sqlite_path(engine: Engine) -> Path | None:

@@ -15,8 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
+from sync_worker.errors import LedgerMismatch
 from sync_worker.ledger.storage import reading
-from sync_worker.ledger.tables import ClinicianRow, TrailRow
+from sync_worker.ledger.tables import ClinicianRow, Installation, TrailRow
 
 PAGE = 500
 
@@ -128,7 +129,12 @@ def append(
 
 
 def lock_trail(db: Connection, clinician_id: int) -> tuple[int, bytes | None]:
-    """The trail's newest number and hash, locked until our commit; also what orders all writers of one clinician."""
+    """The trail's newest number and hash, locked until our commit; also what orders all writers of one clinician.
+
+    Raises `LedgerMismatch` where the ledger was moved away since it was opened.
+    """
+    if db.execute(select(Installation.retired_at)).scalar() is not None:
+        raise LedgerMismatch("This ledger was moved to another database meanwhile: start again with that one.")
     tip = select(ClinicianRow.trail_number, ClinicianRow.trail_hash).where(ClinicianRow.id == clinician_id)
     number, hashed = db.execute(tip.with_for_update(key_share=True)).one()
     return number, bytes(hashed) if hashed is not None else None

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -34,6 +35,9 @@ FAULTS = ("locked", "full", "read_only", "link", "answer_lost")
 """The last strikes commits only, and after they happened."""
 
 # ---------------------------------------------------------------- faults
+
+_NUMBERS = count()
+"""Databases of one process have different names."""
 
 
 @dataclass
@@ -224,7 +228,7 @@ def places(words: list[str], fault: str, *, every: int, writes_only: bool) -> It
 @contextmanager
 def a_postgres_database(address: str = SERVER) -> Iterator[str]:
     """A migrated database of this process's own; sqlalchemy's OperationalError where no server answers."""
-    name = f"sync_worker_faults_{os.getpid()}"
+    name = f"sync_worker_faults_{os.getpid()}_{next(_NUMBERS)}"
     server = sa.create_engine(f"{address}/postgres", isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
     with server.connect() as db:
         db.execute(sa.text(f"CREATE DATABASE {name}"))
