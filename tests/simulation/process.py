@@ -151,9 +151,9 @@ _running: list[Process] = []
 
 
 @cache
-def _engine(url: str) -> Engine:
+def _engine(url: str, *, pooled: bool = False) -> Engine:
     """The ledger's engine. One for all processes, since each would compile every statement anew."""
-    engine = open_engine(url)
+    engine = open_engine(url, pooled=pooled)
     dialect: Any = engine.dialect
     execute, commit, rollback = dialect.do_execute, dialect.do_commit, dialect.do_rollback
 
