@@ -51,6 +51,11 @@ class Call:
     """The reference of the document that a POST would file."""
 
     @property
+    def label(self) -> str:
+        """What it is, for the story."""
+        return f"{self.what} of {self.reference}" if self.reference else self.what
+
+    @property
     def deadline_seconds(self) -> float:
         return float(self.sent.extensions["timeout"]["read"])
 
@@ -140,7 +145,7 @@ class Network:
         try:
             self._meanwhile(process, call, True)
             reply = self._served(call, fault)
-            self._tell(f"{process.name}: {call.what} -> {fault or reply.status}")
+            self._tell(f"{process.name}: {call.label} -> {fault or reply.status}")
             process.cross("after", call.what, unsafe=unsafe)
             response = self._delivered(call, reply, began)
         except Died:

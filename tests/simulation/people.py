@@ -103,11 +103,14 @@ class People:
 
     def _edit(self) -> None:
         if document := self._a_document():
-            self._world.edit_document(document, touch=self._random.random() < 0.5)
+            touch = self._random.random() < 0.5
+            self._world.edit_document(document, touch=touch)
+            self._installation.tell(f"people: {document.reference} is edited, {touch=}")
 
     def _delete_document(self) -> None:
         if document := self._a_document():
             self._world.delete_document(document)
+            self._installation.tell(f"people: {document.reference} is deleted")
 
     def _delete_session(self) -> None:
         if document := self._a_document():

@@ -25,10 +25,15 @@ def ledger() -> Iterator[FileLedger]:
 
 
 @pytest.fixture
-def installation(ledger: FileLedger) -> Iterator[Installation]:
+def shape() -> Shape:
+    return Shape()
+
+
+@pytest.fixture
+def installation(ledger: FileLedger, shape: Shape) -> Iterator[Installation]:
     with unheard() as unexpected:
         ledger.make()
-        made = Installation(1, ledger, ledger.path.parent, Shape())
+        made = Installation(1, ledger, ledger.path.parent, shape)
         made.unexpected = unexpected
         yield made
         made.close()
@@ -131,4 +136,18 @@ def test_an_edit_that_a_lost_ledger_had_not_seen_is_brought_before_a_person(inst
     installation.tick()
     an_edit(installation)
     installation.lose_ledger()
+    assert broken(installation) == set()
+
+
+@pytest.mark.parametrize("shape", [Shape(revisions="update_draft")])
+@pytest.mark.xfail(
+    strict=True, reason="an update found made ends the wish, though the document has changed again since"
+)
+def test_an_edit_while_an_update_is_in_doubt_is_not_forgotten(installation: Installation) -> None:
+    a_document(installation)
+    installation.tick()
+    an_edit(installation)
+    installation.fate = Scripted(post_faults=["commit_then_drop"])
+    installation.tick()  # the draft is brought up to date, and the answer is lost
+    an_edit(installation)
     assert broken(installation) == set()
