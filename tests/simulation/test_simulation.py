@@ -141,7 +141,7 @@ def test_an_edit_that_a_lost_ledger_had_not_seen_is_brought_before_a_person(inst
 
 @pytest.mark.parametrize("shape", [Shape(revisions="update_draft")])
 @pytest.mark.xfail(
-    strict=True, reason="an update found made ends the wish, though the document has changed again since"
+    strict=True, reason="an update found made ends the wish, though the document changed again"
 )
 def test_an_edit_while_an_update_is_in_doubt_is_not_forgotten(installation: Installation) -> None:
     a_document(installation)
