@@ -110,7 +110,6 @@ def test_a_calm_day_breaks_nothing(installation: Installation) -> None:
     assert len(installation.world.creations) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="looks are counted on the wall clock, so setting it forward hastens them")
 def test_a_clock_that_is_set_forward_does_not_hasten_the_looks(installation: Installation) -> None:
     a_document(installation)
     installation.fate = Scripted(post_faults=["commit_late:30"])
@@ -140,9 +139,6 @@ def test_an_edit_that_a_lost_ledger_had_not_seen_is_brought_before_a_person(inst
 
 
 @pytest.mark.parametrize("shape", [Shape(revisions="update_draft")])
-@pytest.mark.xfail(
-    strict=True, reason="an update found made ends the wish, though the document changed again"
-)
 def test_an_edit_while_an_update_is_in_doubt_is_not_forgotten(installation: Installation) -> None:
     a_document(installation)
     installation.tick()
