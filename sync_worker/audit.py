@@ -1,8 +1,8 @@
 """The audit: where Heidi, the ledger and Cliniko do not say the same. Pure: what was read goes in, findings come out.
 
-A note is known by its id, by the reference that it carries, or by what it says. What a clinician does with a note is
-theirs: finishing it with other words, or archiving it, is counted and is no finding. A finding tells ids, and what to
-do; never a value and no text.
+A note is known by its id, or by the reference in its title or its text; a copy of our text carries that too. What a
+clinician does with a note is theirs: finishing it with other words, or archiving it, is counted and is no finding. A
+finding tells ids, and what to do; never a value and no text.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -173,6 +173,13 @@ def duplicates(filing: Filing) -> Iterator[Finding]:
     for note in filing.live:
         if stays is not None and note.note_id != stays.note_id:
             yield _about(Code.DUPLICATE, filing.entry, TWO_NOTES.format(first=stays.note_id), note.note_id)
+
+
+def second_authors(filing: Filing) -> Iterator[Finding]:
+    """Every live note of a document that another clinician's note is made of."""
+    for note in filing.live:
+        if is_filed(filing.entry) and note.note_id != filing.entry.note_id:
+            yield _about(Code.DUPLICATE, filing.entry, TWO_NOTES.format(first=filing.entry.note_id), note.note_id)
 
 
 def is_filed(entry: Entry) -> bool:

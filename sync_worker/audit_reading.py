@@ -90,7 +90,7 @@ class Auditor:
 
     def _judge(self, filing: Filing, account: Account) -> None:
         if filing.entry.clinician_id != self._clinician_id:
-            account.findings += audit.duplicates(filing)
+            account.findings += audit.second_authors(filing)
             return
         account.findings += audit.compare_filing(filing, self._scope)
         account.finished_differently += audit.is_finished_differently(filing)
@@ -121,10 +121,12 @@ class Auditor:
         )
 
     def _filing(self, entry: Entry, status_since: datetime, notes: "_Notes") -> Filing:
-        left = self._ledger.amendments.last_text(entry)
-        found = {note.note_id: note for note in notes.of(entry, left)}
-        filing = Filing(entry, status_since, left, tuple(found.values()), frozenset())
-        if entry.note_id and audit.is_filed(entry) and self._needs_another_look(filing):
+        found = {note.note_id: note for note in notes.of(entry)}
+        filing = Filing(
+            entry, status_since, self._ledger.amendments.last_text(entry), tuple(found.values()), frozenset()
+        )
+        is_own = entry.clinician_id == self._clinician_id  # this key may not see another's note
+        if is_own and entry.note_id and audit.is_filed(entry) and self._needs_another_look(filing):
             fresh = self._cliniko.find_note(entry.note_id)
             if fresh is not None:
                 found[fresh.note_id] = self._seen(fresh)
@@ -196,20 +198,17 @@ class Auditor:
 
 
 class _Notes:
-    """A practitioner's notes, to be found by id, by reference and by what they say."""
+    """A practitioner's notes, to be found by id and by reference: what says the same as ours carries it in its text."""
 
     def __init__(self, notes: Iterable[NoteSeen]) -> None:
         self.by_id = {note.note_id: note for note in notes}
         self.by_reference: dict[str, list[NoteSeen]] = defaultdict(list)
-        self._by_text: dict[bytes, list[NoteSeen]] = defaultdict(list)
         for note in self.by_id.values():
-            self._by_text[note.text_hash].append(note)
             for reference in note.references:
                 self.by_reference[reference].append(note)
 
-    def of(self, entry: Entry, left: bytes | None) -> Iterator[NoteSeen]:
+    def of(self, entry: Entry) -> Iterator[NoteSeen]:
         """Every note that may be the entry's."""
         if entry.note_id in self.by_id:
             yield self.by_id[entry.note_id]
         yield from self.by_reference.get(entry.reference, ())
-        yield from self._by_text.get(left or b"", ())

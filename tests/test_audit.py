@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from sync_worker.cliniko import ClinikoClient
+from sync_worker.heidi import HeidiClient
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.storage import open_engine, writing
-from sync_worker.model import StoredNote
+from sync_worker.model import ListedSession, StoredNote
 from tests.conftest import Clinic, TestClock
 from tests.test_cli import Terminal
 
@@ -208,6 +210,19 @@ def test_an_older_period_is_audited_where_it_is_asked_for(filed: Clinic) -> None
     assert codes(filed, "--since", "2026-11-19") == []
     _, told = audit(filed, "--since", "2026-11-02")
     assert told["since"] == "2026-11-01T13:00:00Z"  # midnight in Hobart
+
+
+def test_a_list_without_stamps_is_audited_by_the_sessions_own(filed: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    filed.a_document(filed.a_session(created_at=filed.clock.now() - timedelta(days=16)), NEWER, touch=False)
+    missed = filed.a_document(filed.a_session(), NEWER)
+    filed.clock.advance(2000)
+    listed = HeidiClient.walk_sessions
+
+    def without_stamps(heidi: HeidiClient) -> Iterator[ListedSession]:
+        return (replace(row, created_at=None, updated_at=None) for row in listed(heidi))
+
+    monkeypatch.setattr(HeidiClient, "walk_sessions", without_stamps)
+    assert [one["document_id"] for one in off(filed)] == [missed]
 
 
 def test_a_request_whose_end_nobody_saw_is_missing_after_a_quarter_of_an_hour(clinic: Clinic) -> None:
@@ -549,8 +564,12 @@ def test_one_clinicians_trouble_does_not_hide_what_is_off_at_the_other(
     assert "B. Physio was not audited wholly" in shown
 
 
-def test_a_document_filed_by_two_clinicians_is_a_duplicate(two_clinicians: tuple[Clinic, Terminal]) -> None:
+@pytest.mark.parametrize("own_notes_only", [False, True])
+def test_a_document_filed_by_two_clinicians_is_a_duplicate(
+    two_clinicians: tuple[Clinic, Terminal], own_notes_only: bool
+) -> None:
     clinic, terminal = two_clinicians
+    clinic.cliniko.own_notes_only = own_notes_only
     note = clinic.notes()[0]
     author = clinic.cliniko.practitioner_of(list(clinic.cliniko.users)[1])
     second = clinic.cliniko.add_note_by_hand(note.patient_id, author, note.title, note.content)

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from sync_worker.commands.log import WORDS
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.storage import open_engine, writing
+from sync_worker.ledger.trail import Event
 from tests.conftest import Clinic
 from tests.test_cli import Terminal
 
@@ -156,6 +158,10 @@ def test_an_entry_that_is_not_there_is_one_sentence(terminal: Terminal, argument
     done = terminal.run(*arguments)
     assert (done.returncode, done.stdout) == (1, "")
     assert "There is no entry 77" in done.stderr
+
+
+def test_every_kind_of_step_has_its_words() -> None:
+    assert WORDS.keys() == set(Event)
 
 
 def test_without_a_ledger_it_says_so(terminal: Terminal, tmp_path: Path) -> None:
