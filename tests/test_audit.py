@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from sync_worker.cliniko import ClinikoClient
+from sync_worker.errors import Unavailable
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.storage import open_engine, writing
@@ -234,6 +235,8 @@ def test_a_request_whose_end_nobody_saw_is_missing_after_a_quarter_of_an_hour(cl
     clinic.clock.advance(600)
     [finding] = off(clinic)
     assert (finding["code"], finding["entry"]) == ("missing", 1)
+    clinic.clock.advance(20 * 86_400)
+    assert codes(clinic) == ["missing"]  # however old
     clinic.ticks(2)
     assert codes(clinic) == []
 
@@ -416,6 +419,16 @@ def test_a_draft_that_is_about_to_be_updated_is_not_changed(filed: Clinic) -> No
     assert codes(filed) == []
 
 
+def test_an_old_note_that_was_updated_lately_is_compared_with_its_update(filed: Clinic) -> None:
+    filed.restart(SYNC_REVISIONS="update_draft")
+    filed.clock.advance(20 * 86_400)
+    filed.heidi.edit_document(filed.ledger.entries.get(1).document_id, NEWER, touch=True)
+    filed.tick()
+    assert codes(filed) == []
+    filed.cliniko.edit_note(filed.notes()[0].note_id, content=OTHER)
+    assert codes(filed) == ["changed"]
+
+
 def test_a_draft_that_the_worker_updates_while_the_audit_runs_is_not_changed(
     filed: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -521,6 +534,26 @@ def test_one_session_that_cannot_be_read_does_not_hide_the_others(filed: Clinic)
     assert "was not audited wholly" not in done.stdout
 
 
+@pytest.mark.parametrize(("in_a_row", "documents"), [(True, None), (False, 3)])
+def test_a_heidi_that_reads_no_session_is_down_and_bad_sessions_between_good_ones_are_not(
+    filed: Clinic, monkeypatch: pytest.MonkeyPatch, in_a_row: bool, documents: int | None
+) -> None:
+    for _ in range(5):
+        filed.a_document(filed.a_session(), NEWER)
+    reads = iter(range(99))
+    find = HeidiClient.find_documents
+
+    def fail_often(heidi: HeidiClient, session_id: str) -> Any:
+        if in_a_row or next(reads) % 2:
+            raise Unavailable("heidi", "list_documents")
+        return find(heidi, session_id)
+
+    monkeypatch.setattr(HeidiClient, "find_documents", fail_often)
+    code, told = audit(filed)
+    assert (code, told["clinicians"][0]["documents"]) == (1, documents)
+    assert told["clinicians"][0]["error"]["code"] == "heidi_unavailable"
+
+
 def test_another_practitioners_key_is_not_an_audit_of_this_clinician(filed: Clinic) -> None:
     other = filed.cliniko.add_user(first_name="Ben", last_name="Physio")
     code, told = audit(filed, CLINIKO_API_KEY=filed.cliniko.key_of(other))
@@ -587,7 +620,7 @@ def test_a_session_in_two_lists_is_told_of_once(two_clinicians: tuple[Clinic, Te
     clinic.clock.advance(2000)
     told = terminal.json("audit", code=1)
     assert [(one["code"], one["clinician"]) for one in told["findings"]] == [("changed", "A. Physio")]
-    assert [one["documents"] for one in told["clinicians"]] == [1, 1]
+    assert [(one["documents"], one["entries"]) for one in told["clinicians"]] == [(1, 1), (1, 0)]
 
 
 def test_wrong_settings_and_a_ledger_that_is_not_there_are_told(filed: Clinic, tmp_path: Path) -> None:

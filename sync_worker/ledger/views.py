@@ -200,13 +200,12 @@ class Views:
             ]
 
     def entries_since(self, clinician_id: int, since: datetime) -> Iterator[tuple[Entry, datetime]]:
-        """A clinician's entries of which anything was met, tried or moved since a time, and those with an open end.
+        """A clinician's entries that were met, moved or tried since a time, and those with an open end.
 
         Each with the moment since which it has its status, in the order in which they were met.
         """
         tried = select(AttemptRow.id).where(AttemptRow.entry_id == EntryRow.id, AttemptRow.started_at >= since)
         happened = or_(
-            EntryRow.found_at >= since,
             EntryRow.status_since >= since,
             EntryRow.status.in_((Status.POSTING, Status.IN_DOUBT)),
             tried.exists(),
