@@ -623,6 +623,17 @@ def test_a_session_in_two_lists_is_told_of_once(two_clinicians: tuple[Clinic, Te
     assert [(one["documents"], one["entries"]) for one in told["clinicians"]] == [(1, 1), (1, 0)]
 
 
+def test_nothing_is_missing_at_a_clinician_who_has_not_begun(two_clinicians: tuple[Clinic, Terminal]) -> None:
+    clinic, terminal = two_clinicians
+    begun = clinic.clock.now() - timedelta(days=2)
+    session = clinic.heidi.add_session(clinician="physio-2", patient_name="Mary Jones", created_at=begun)
+    clinic.a_document(session, NEWER, touch=False)
+    told = terminal.json("audit", SYNC_START_AT="")
+    assert [one["documents"] for one in told["clinicians"]] == [1, 1]
+    told = terminal.json("audit", code=1)  # with a day set for all, whoever is late has something to take in
+    assert [(one["code"], one["clinician"]) for one in told["findings"]] == [("missing", "B. Physio")]
+
+
 def test_wrong_settings_and_a_ledger_that_is_not_there_are_told(filed: Clinic, tmp_path: Path) -> None:
     terminal = Terminal(Path.cwd(), filed.sandbox, filed.environment())
     assert terminal.run("audit", "--since", "yesterday").returncode == 2
