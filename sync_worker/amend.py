@@ -41,6 +41,7 @@ from sync_worker.model import (
     Reason,
     Refused,
     Revisions,
+    Session,
     Status,
     StoredNote,
     Tally,
@@ -123,8 +124,29 @@ class Amender:
             self.ledger.entries.change_wish(lease, entry, None, now=self.clock.now(), hint=named)
             self._hold(lease, replace(entry, wish=None), Reason.PATIENT_CHANGED, tally)
             return
+        if self._was_adopted_with_other_text(entry, session):
+            self.ledger.entries.change_wish(lease, entry, None, now=self.clock.now(), hint=named)
+            self._hold(lease, replace(entry, wish=None), Reason.REVISED, tally)
+            return
         following = Wish.UPDATE if self.revisions is Revisions.UPDATE_DRAFT else None
         self.ledger.entries.change_wish(lease, entry, following, now=self.clock.now(), hint=named)
+
+    def _was_adopted_with_other_text(self, entry: Entry, session: Session) -> bool:
+        """Whether a draft that another ledger's worker filed says something else than its document does.
+
+        Which of the two was changed, nobody can tell any more. A note that the clinician has finalised is theirs.
+        """
+        if self.ledger.amendments.last_text(entry) is not None:
+            return False
+        documents = self.reader.documents(entry.session_id) or []
+        document = next((one for one in documents if one.document_id == entry.document_id), None)
+        note = self._note_of(entry)
+        if document is None or note is None or note.archived or not note.draft:
+            return False
+        try:
+            return canonical_text(note.content) != canonical_text(self.preparer.render(session, document))
+        except ConversionError:
+            return True
 
     def _update(self, lease: Lease, entry: Entry, tally: Tally) -> None:
         newest = self.ledger.amendments.newest(entry, AttemptKind.UPDATE)

@@ -76,6 +76,15 @@ def test_a_note_whose_session_names_another_patient_by_now_is_shown_to_a_person_
     assert (reasons(clinic), clinic.posts()) == (["patient_changed"], 1)
 
 
+def test_a_document_edited_while_the_ledger_was_lost_is_shown_to_a_person(clinic: Clinic, tmp_path: Path) -> None:
+    _, _, document = clinic.a_finished_document(LETTER)
+    clinic.tick()
+    clinic.heidi.edit_document(document, LETTER.replace("ice", "heat"))
+    forget_everything(clinic, tmp_path)
+    clinic.ticks(2)
+    assert (reasons(clinic), clinic.posts()) == (["revised"], 1)
+
+
 def test_a_lost_ledger_and_a_session_that_cannot_be_read_at_first_file_nothing_again(
     clinic: Clinic, tmp_path: Path
 ) -> None:
