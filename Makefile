@@ -5,10 +5,11 @@ HASHED := --require-hashes --only-binary :all:
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test verify lint types check format lock clean
+.PHONY: help demo run test verify prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
+	prove-mutants results lint types check format lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 demo: .venv/run.stamp ## Run the worker against stand-ins of both services, and count what became of each document
 	.venv/bin/sync-worker demo
@@ -19,9 +20,47 @@ run: .venv/run.stamp ## Run the service with the settings of .env
 test: .venv/dev.stamp ## Run the tests
 	.venv/bin/python -m pytest -n $(WORKERS)
 
-verify: .venv/dev.stamp ## Run the longer proofs: the demo with faults, and the demo without
+verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, 2,000 simulated sessions, every crash point, 60 kills
 	.venv/bin/sync-worker demo
 	.venv/bin/sync-worker demo --faults
+	$(PROVE).simulation --sessions 2000 --jobs $(WORKERS)
+	$(PROVE).simulation.crash_points --database both --once --jobs $(WORKERS)
+	$(PROVE).processes kills --count 30
+
+prove: prove-simulation prove-crash-points prove-processes prove-faults prove-backups prove-mutants results ## Run every long proof: hours
+
+prove-simulation: .venv/dev.stamp ## 100,000 simulated sessions, and 2,000 stories that shrink when they fail
+	$(PROVE).simulation --sessions 100000 --jobs $(WORKERS)
+	$(PROVE).simulation.machine --examples 2000
+
+prove-crash-points: .venv/dev.stamp ## Die at every point between two effects, once and twice, on both databases
+	$(PROVE).simulation.crash_points --database both --jobs $(WORKERS)
+
+prove-processes: .venv/dev.stamp ## Kill, stop, crowd and end real workers; lose their answers
+	$(PROVE).processes kills --count 250
+	$(PROVE).processes migrations --count 12
+	$(PROVE).processes stops --count 12
+	$(PROVE).processes rivals --count 20
+	$(PROVE).processes sigterm --count 100
+	$(PROVE).processes lost-answers --count 200
+
+prove-faults: .venv/dev.stamp ## The error table, 50,000 lists that change while read, clock steps, 429 storms, failing databases
+	$(PROVE).faults.error_table --count 20
+	$(PROVE).faults.cursor --examples 50000 --processes $(WORKERS)
+	$(PROVE).faults.clock_steps
+	$(PROVE).faults.rate_storm --hours 24
+	$(PROVE).faults.database --every 1
+
+prove-backups: .venv/dev.stamp ## Back up while writing, put back, put an old copy back: 30 rounds
+	$(PROVE).copies.rounds --rounds 30
+
+prove-mutants: .venv/dev.stamp ## Break the worker on purpose in each known way: the tests must notice
+	$(PROVE).mutants
+
+results: .venv/dev.stamp ## Write what the proofs counted here into docs/reliability.md
+	.venv/bin/python -m tests.proofs
+
+PROVE = .venv/bin/python -m tests
 
 lint: .venv/dev.stamp ## Check style
 	.venv/bin/ruff check .

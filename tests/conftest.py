@@ -107,6 +107,8 @@ def _answers(server: str) -> bool:
 def postgres_database(postgres_server: str | None) -> Iterator[str | None]:
     """A database of this test process's own."""
     if postgres_server is None:
+        if os.environ.get("SYNC_TEST_POSTGRES_REQUIRED"):
+            pytest.fail("no Postgres server answers or can be started, and these tests must not go without")
         yield None
         return
     name = f"sync_worker_test_{os.getpid()}"
