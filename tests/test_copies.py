@@ -104,6 +104,7 @@ def an_empty_sqlite(tmp_path: Path) -> Iterator[Engine]:
 # ---------------------------------------------------------------- backup
 
 
+@pytest.mark.proof
 def test_backups_made_while_clinicians_file_are_whole(ledger_url: str, tmp_path: Path) -> None:
     counted = back_up_while_writing(ledger_url, tmp_path, backups=2)
     assert counted["documents"] > 0
@@ -232,6 +233,7 @@ def test_a_restored_ledger_says_what_it_is(vault: Vault) -> None:
     assert vault.bench.ledger.trail.breaks() == []
 
 
+@pytest.mark.proof
 def test_an_old_copy_files_nothing_again(ledger_url: str, make_clinic: MakeClinic, tmp_path: Path) -> None:
     counted = put_an_old_copy_back(make_clinic(ledger_url), tmp_path, documents=20)
     assert (counted["adopted"], counted["posts_again"], counted["duplicates"], counted["lost"]) == (20, 0, 0, 0)

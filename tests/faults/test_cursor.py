@@ -11,7 +11,7 @@ from tests.faults.cursor import Scene
 
 
 @settings(
-    max_examples=40,
+    max_examples=15,
     deadline=None,
     database=None,
     derandomize=True,
@@ -22,6 +22,7 @@ def test_whatever_happens_to_the_list_every_document_is_entered_once(scene: Scen
     cursor.play(scene, script)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("order", list(Order))
 def test_five_hundred_sessions_of_one_stamp_are_each_entered_once(order: Order) -> None:
     assert cursor.equal_stamps(order, sessions=500 if order is Order.UPDATED else 60, page_size=50) >= 60

@@ -20,6 +20,7 @@ def ledger_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
         yield url
 
 
+@pytest.mark.proof
 def test_a_database_that_fails_at_any_write_costs_neither_a_note_nor_the_truth(ledger_url: str | None) -> None:
     words = database.statements(ledger_url)
     told = 0
@@ -32,6 +33,7 @@ def test_a_database_that_fails_at_any_write_costs_neither_a_note_nor_the_truth(l
     assert told >= len(FAULTS)
 
 
+@pytest.mark.proof
 def test_a_server_that_answers_nothing_for_a_while_does_not_keep_the_locks_from_us(postgres_server: str | None) -> None:
     if postgres_server is None:
         pytest.skip("no Postgres server answers or can be started")

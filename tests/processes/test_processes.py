@@ -28,18 +28,21 @@ def is_sound(verdict: Verdict | None) -> bool:
     return verdict.documents > 0 and verdict.documents == verdict.notes + verdict.held.total()
 
 
+@pytest.mark.proof
 def test_killed_workers_leave_one_note_of_each_document() -> None:
     lane = kills.kill_often("sqlite", 2, seed=4)
     assert lane.killed.total() == 2
     assert is_sound(lane.verdict)
 
 
+@pytest.mark.proof
 def test_an_upgrade_killed_with_a_full_ledger_is_made_good_by_the_next_start() -> None:
     lane = migrations.kill_upgrades("sqlite", 1, seed=3, entries=300)
     assert (lane.kills, lane.failed_starts, lane.differences) == (1, 0, 0)
     assert lane.found.keys() <= {*earlier_versions(), migrations.NOTHING, migrate.head()}
 
 
+@pytest.mark.proof
 @pytest.mark.postgres
 @pytest.mark.usefixtures("postgres")
 def test_a_worker_that_stood_still_in_its_request_files_once_and_kept_its_clinician() -> None:
@@ -48,6 +51,7 @@ def test_a_worker_that_stood_still_in_its_request_files_once_and_kept_its_clinic
     assert is_sound(lane.verdict)
 
 
+@pytest.mark.proof
 def test_of_five_workers_at_once_one_works_and_four_say_who_it_is() -> None:
     crowd = rivals.crowd("sqlite", clinicians=1, documents=6, with_late_rival=False)
     assert crowd.wrong == []
@@ -61,6 +65,7 @@ def test_a_worker_that_is_asked_to_stop_leaves_nothing_under_way() -> None:
     assert is_sound(lane.verdict)
 
 
+@pytest.mark.proof
 @pytest.mark.postgres
 @pytest.mark.usefixtures("postgres")
 def test_answers_that_get_lost_after_the_note_was_stored_double_nothing() -> None:

@@ -16,6 +16,7 @@ def ledger() -> Iterator[FileLedger]:
     made.close()
 
 
+@pytest.mark.proof
 def test_a_worker_that_dies_anywhere_files_the_document_once(ledger: FileLedger) -> None:
     folder = ledger.path.parent
     points = points_of(STORIES[0], ledger, folder)

@@ -13,7 +13,7 @@ from tests.simulation.people import SURELY_ENDED
 from tests.simulation.play import Plan, play, settle_down, unheard
 from tests.simulation.stories import STORIES, Story, a_document, an_edit
 
-SEEDS = range(4)
+SEEDS = range(2)
 CALM_LEDGER = Plan(lost_ledger=False)
 
 
@@ -47,6 +47,7 @@ def test_ten_sessions_in_a_storm_keep_every_promise(ledger: FileLedger, seed: in
     assert [held for held in result.held if held.by == "nobody"] == []
 
 
+@pytest.mark.proof
 def test_ledgers_that_are_lost_or_put_back_in_a_storm_file_nothing_twice(ledger: FileLedger) -> None:
     results = [play(seed, ledger, ledger.path.parent, Plan(lost_ledger=True)) for seed in SEEDS[:2]]
     # words_lost: see the expected failure below
@@ -54,12 +55,14 @@ def test_ledgers_that_are_lost_or_put_back_in_a_storm_file_nothing_twice(ledger:
     assert sum(result.counts["ledger_changes"] for result in results)
 
 
+@pytest.mark.proof
 def test_a_seed_is_a_story(ledger: FileLedger) -> None:
     first, second = (play(3, ledger, ledger.path.parent, Plan(sessions=5), tells=True) for _ in range(2))
     assert first.story
     assert first.story == second.story
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("mistake", "plan", "expected"),
     [
@@ -83,6 +86,7 @@ def test_a_worker_with_a_mistake_is_found_out(
     )
 
 
+@pytest.mark.proof
 def test_a_worker_that_looks_among_a_charts_live_notes_only_is_found_out(
     ledger: FileLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +133,6 @@ def test_a_person_who_says_too_early_that_a_note_is_not_there_makes_no_second_on
     assert broken(installation) == set()
 
 
-@pytest.mark.xfail(strict=True, reason="an adopted note is not compared with its document, so an edit stays unseen")
 def test_an_edit_that_a_lost_ledger_had_not_seen_is_brought_before_a_person(installation: Installation) -> None:
     a_document(installation)
     installation.tick()
