@@ -213,5 +213,7 @@ def settle_down(installation: Installation) -> None:
             installation.tick()
             if not oracle.is_open(installation):
                 break
+            if installation.has_ledger():  # posting may have paused itself: somebody reads that and lets it go on
+                installation.decisions().resume(None, installation.now())
             installation.time.advance(BETWEEN_TICKS_SECONDS if number < 20 else HOUR / 2)
         installation.time.advance(24 * HOUR)  # the next night's walk reads everything again
