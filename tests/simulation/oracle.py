@@ -161,8 +161,10 @@ def _may_follow(installation: Installation, first: Post, second: Post, author: s
 
 def _fates(installation: Installation, entries: dict[str, _Entry]) -> Iterator[Broken]:
     notes = installation.world.cliniko.notes
-    finalised = {
-        note.title.rpartition("ref ")[2] for note in installation.world.creations if not notes[note.note_id].draft
+    theirs = {
+        made.title.rpartition("ref ")[2]
+        for made in installation.world.creations
+        if not notes[made.note_id].draft or notes[made.note_id].archived_at is not None
     }
     said = {note.title.rpartition("ref ")[2]: str(notes[note.note_id].content) for note in installation.world.creations}
     for document in installation.world.documents:
@@ -173,7 +175,7 @@ def _fates(installation: Installation, entries: dict[str, _Entry]) -> Iterator[B
             continue
         if entry is None or entry.status in (Status.SKIPPED, Status.WITHDRAWN):
             yield Broken("lost", f"{document.reference} {entry.reason if entry else ''}")
-        elif document.reference in finalised and installation.ledger_changes:
+        elif document.reference in theirs and installation.ledger_changes:
             continue  # which of the two was changed while the ledger was away nobody can tell, and the note is theirs
         elif entry.status is Status.POSTED and not _says_it_all(said.get(document.reference, ""), document.text):
             yield Broken("words_lost", document.reference)
