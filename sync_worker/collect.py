@@ -26,7 +26,6 @@ from sync_worker.model import (
     Lease,
     ListedSession,
     SessionSeen,
-    Status,
     Tally,
     Trouble,
 )
@@ -112,15 +111,17 @@ class _Walk:
             fresh = self._fresh(page)
             news = self._news(self._in_lookback(fresh))
             for row, known in news:
-                self._read(self._with_stamps(row, known), was_unread=known is not None and known.unread)
+                self._read(self._with_stamps(row, known), known, was_unread=known is not None and known.unread)
             if self._is_last(page, fresh, news):
                 break
             self._record()
         ledger = self.of.ledger.sessions
-        for row, was_unread in ledger.to_reread(self.state.clinician_id, self.now):
-            if row.session_id not in self.read:
-                known = ledger.known(self.state.clinician_id, [row.session_id]).get(row.session_id)
-                self._read(self._with_stamps(row, known), was_unread=was_unread)
+        to_reread = ledger.to_reread(self.state.clinician_id, self.now)
+        again = [(row, was_unread) for row, was_unread in to_reread if row.session_id not in self.read]
+        before = ledger.known(self.state.clinician_id, [row.session_id for row, _ in again])
+        for row, was_unread in again:
+            known = before.get(row.session_id)
+            self._read(self._with_stamps(row, known), known, was_unread=was_unread)
 
     # ------------------------------------------------------------ along the list
 
@@ -221,12 +222,12 @@ class _Walk:
             return row  # its documents will not be readable either, and it stays unread
         return row if session is None else ListedSession(row.session_id, session.created_at, session.updated_at)
 
-    def _read(self, row: ListedSession, *, was_unread: bool) -> None:
+    def _read(self, row: ListedSession, known: KnownSession | None, *, was_unread: bool) -> None:
         """Read a session's documents. Sessions that failed before say nothing of whether Heidi is up."""
         self.of.clock.check_stop()
         self.read.add(row.session_id)
         try:
-            seen = self._seen(row, self.of.reader.documents(row.session_id))
+            seen = self._seen(row, known, self.of.reader.documents(row.session_id))
         except NotAuthorised:
             raise
         except RemoteError as error:
@@ -239,21 +240,18 @@ class _Walk:
         self.tally.documents_seen += len(seen.documents or ())
         self.seen.append(seen)
 
-    def _seen(self, row: ListedSession, documents: list[Document] | None) -> SessionSeen:
+    def _seen(self, row: ListedSession, known: KnownSession | None, documents: list[Document] | None) -> SessionSeen:
         read_at = self.of.reader.read_at(row.session_id)
         if documents is None:
             return SessionSeen(row.session_id, row.created_at, row.updated_at, read_at, gone=True)
         hashed = self.of.ledger.keyed_hash
         seen = tuple(DocumentSeen(found.document_id, hashed(found.content.strip())) for found in documents)
-        patient = self._patient(row.session_id)
+        patient = self._patient(row.session_id) if known is not None and known.has_filed else None
         return SessionSeen(row.session_id, row.created_at, row.updated_at, read_at, seen, patient=patient)
 
     def _patient(self, session_id: str) -> HintSeen | None:
-        """Whom the session is about now, where a document of it is filed; asked only then, as it costs a request."""
-        ours = self.state.clinician_id
-        entries = self.of.ledger.entries.of_session(session_id)
-        filed = any(entry.status is Status.POSTED and entry.clinician_id == ours for entry in entries)
-        session = self.of.reader.session(session_id) if filed else None
+        """Whom the session is about now; asked only where a document of it is filed, as it costs a request."""
+        session = self.of.reader.session(session_id)
         return hint_seen(self.of.ledger, session.hint) if session is not None else None
 
     def _leave_unread(self, row: ListedSession, error: RemoteError) -> None:

@@ -418,6 +418,8 @@ class KnownSession:
     unread: bool
     retry_at: datetime | None
     """When to read it again, where it could not be read."""
+    has_filed: bool = False
+    """Whether a document of it is filed, under this clinician."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -295,6 +295,11 @@ class Pipeline:
                 raise
             self.ledger.clinicians.remember_link(state.clinician_id, linked=True)
 
+    def _remember_trouble(self, code: str | None) -> None:
+        state = self._require_state()
+        if code != state.trouble:  # an idle tick writes as little as it can
+            self.ledger.clinicians.remember_trouble(state.clinician_id, code)
+
     def _require_state(self) -> ClinicianState:
         assert self._state is not None  # noqa: S101 - set by `tick` before anything else
         return self._state
@@ -310,7 +315,7 @@ class Pipeline:
             counts = self.ledger.entries.open_counts(lease.clinician_id)
             self._tally.pending = counts.get(Status.PENDING, 0)
             self._tally.in_doubt = counts.get(Status.IN_DOUBT, 0)
-            self.ledger.clinicians.remember_trouble(lease.clinician_id, self._trouble.code if self._trouble else None)
+            self._remember_trouble(self._trouble.code if self._trouble else None)
         except (LedgerUnavailable, LedgerMismatch) as error:
             self.note_error(error)
         log.info(

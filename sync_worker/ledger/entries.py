@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select, true, tuple_, update
 
 from sync_worker.errors import EntryMoved
-from sync_worker.ledger.moves import WORKER, entries, entry_of, move, require_lease
+from sync_worker.ledger.moves import WORKER, entries, entries_of, entry_of, move, require_lease
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import EntryRow, SessionRow
 from sync_worker.ledger.trail import Event, append
@@ -81,9 +81,8 @@ class Entries:
 
     def of_session(self, session_id: str) -> list[Entry]:
         """The entries of a session, in the order in which they were met."""
-        where = (EntryRow.region == self.region, EntryRow.session_id == session_id)
         with reading(self.engine) as db:
-            return [entry_of(row) for row in db.execute(entries().where(*where).order_by(EntryRow.id))]
+            return entries_of(db, self.region, session_id)
 
     def oldest_pending(self, clinician_id: int) -> datetime | None:
         """When the oldest session began of which something is pending; where Heidi did not tell, when it was met."""

@@ -6,9 +6,10 @@ the audit trail in the same transaction. A worker's transaction first proves tha
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -24,6 +25,7 @@ WORKER = "worker"
 """The actor of a move that no person made."""
 
 
+@cache
 def entries() -> Select[Any]:
     """The columns that make an `Entry`."""
     columns: tuple[Any, ...] = (
@@ -50,6 +52,20 @@ def entries() -> Select[Any]:
         EntryRow.found_at,
     )
     return select(*columns)
+
+
+def entries_of(db: Connection, region: str, *session_ids: str, locked: bool = False) -> list[Entry]:
+    """These sessions' entries in the order in which they were met. `locked`: until the commit of the transaction."""
+    query = _OF_SESSIONS_LOCKED if locked else _OF_SESSIONS
+    return [entry_of(row) for row in db.execute(query, {"of_region": region, "of_sessions": session_ids})]
+
+
+_OF_SESSIONS = (
+    entries()
+    .where(EntryRow.region == bindparam("of_region"), EntryRow.session_id.in_(bindparam("of_sessions", expanding=True)))
+    .order_by(EntryRow.id)
+)
+_OF_SESSIONS_LOCKED = _OF_SESSIONS.with_for_update()
 
 
 def move(
@@ -131,18 +147,21 @@ def require_lease(db: Connection, lease: Lease) -> None:
     Locks the clinician's trail first, as people's decisions do: so writers of one clinician come one after another.
     """
     trail.lock_trail(db, lease.clinician_id)
-    query = select(LeaseRow.epoch).where(LeaseRow.clinician_id == lease.clinician_id)
-    if db.dialect.name == "postgresql":
-        # nobody may take the lease over between this look and our commit
-        query = query.with_for_update(read=True)
-    if db.execute(query).scalar() != lease.epoch:
+    if db.execute(_EPOCH, {"of_clinician": lease.clinician_id}).scalar() != lease.epoch:
         raise LeaseLost
 
 
+# locked, so that nobody takes the lease over between this look and our commit; SQLite has one writer anyway
+_EPOCH = select(LeaseRow.epoch).where(LeaseRow.clinician_id == bindparam("of_clinician")).with_for_update(read=True)
+
+
 def is_paused(db: Connection, clinician_id: int) -> bool:
-    everybody = select(Installation.paused_at)
-    clinician = select(ClinicianRow.paused_at).where(ClinicianRow.id == clinician_id)
-    return any(db.execute(query).scalar() is not None for query in (everybody, clinician))
+    return any(at is not None for at in db.execute(_PAUSES, {"of_clinician": clinician_id}).one())
+
+
+_PAUSES = select(ClinicianRow.paused_at, select(Installation.paused_at).scalar_subquery()).where(
+    ClinicianRow.id == bindparam("of_clinician")
+)
 
 
 def pause_itself(
@@ -155,9 +174,13 @@ def pause_itself(
 
 def insert_once(db: Connection, table: type[Base], values: dict[str, Any]) -> bool:
     """Insert a row unless there is one already, perhaps since this moment; say whether it was inserted."""
-    statement: Any = sqlite_insert(table) if db.dialect.name == "sqlite" else postgres_insert(table)
-    statement = statement.values(**values).on_conflict_do_nothing().returning(*table.__table__.primary_key)
-    return db.execute(statement).first() is not None
+    return db.execute(_insert_once(table, db.dialect.name), values).first() is not None
+
+
+@cache
+def _insert_once(table: type[Base], dialect: str) -> Any:
+    insert = sqlite_insert if dialect == "sqlite" else postgres_insert
+    return insert(table).on_conflict_do_nothing().returning(*table.__table__.primary_key)
 
 
 def later(one: datetime | None, other: datetime) -> datetime:

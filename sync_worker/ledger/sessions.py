@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, or_, select, update
+from sqlalchemy import Connection, Engine, and_, bindparam, exists, or_, select, update
 
 from sync_worker import lifecycle
 from sync_worker.convert import reference_of
 from sync_worker.errors import LeaseLost
 from sync_worker.ledger.clinicians import clinician_of, clinician_rows, move_stamps
-from sync_worker.ledger.moves import WORKER, entries, entry_of, insert_once, later, move, require_lease
+from sync_worker.ledger.moves import WORKER, entries_of, insert_once, later, move, require_lease
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import BackfillRow, ClinicianRow, EntryRow, SessionRow
 from sync_worker.ledger.trail import Event, append, lock_trail
@@ -61,10 +61,9 @@ class Sessions:
 
     def known(self, clinician_id: int, session_ids: Iterable[str]) -> dict[str, KnownSession]:
         """What is remembered of those among these sessions that were listed before."""
-        columns = [getattr(SessionRow, name) for name in KnownSession.__slots__]
-        where = (SessionRow.clinician_id == clinician_id, SessionRow.session_id.in_(list(session_ids)))
+        these = {"of_region": self.region, "of_clinician": clinician_id, "of_sessions": list(session_ids)}
         with reading(self.engine) as db:
-            return {row.session_id: KnownSession(*row) for row in db.execute(select(*columns).where(*where))}
+            return {row.session_id: KnownSession(*row) for row in db.execute(_KNOWN, these)}
 
     def to_reread(self, clinician_id: int, now: datetime) -> list[tuple[ListedSession, bool]]:
         """Sessions to read again whatever the list says: changed lately, or not readable when last tried (True)."""
@@ -95,9 +94,7 @@ class Sessions:
             self._lock_owners(db, lease, [session.session_id for session in seen])
             require_lease(db, lease)
             clinician = clinician_of(db.execute(clinician_rows().where(ClinicianRow.id == lease.clinician_id)).one())
-            page = _PageRecorder(db, self.region, clinician, rules, now, tally)
-            for session in seen:
-                page.record(session)
+            _PageRecorder(db, self.region, clinician, rules, now, tally).record(seen)
             if walk_ended is not None:
                 move_stamps(db, clinician, walk_ended)
             for backfill in walked:  # unless a person asked for more meanwhile
@@ -129,28 +126,34 @@ class _PageRecorder:
         self.now = now
         self.tally = tally
 
-    def record(self, seen: SessionSeen) -> None:
-        row = self._session_row(seen)
+    def record(self, page: Sequence[SessionSeen]) -> None:
+        """Record them, with as few statements for sessions in which nothing changed as for one."""
+        ids = [seen.session_id for seen in page]
+        rows = self._session_rows(ids)
+        known: dict[str, list[Entry]] = {session_id: [] for session_id in ids}
+        for entry in self._entries_of(*ids):
+            known[entry.session_id].append(entry)
+        updates = [self._record(seen, rows[seen.session_id], known[seen.session_id]) for seen in page]
+        if updates:
+            self.db.execute(_UPDATE_SESSION, updates)
+
+    def _record(self, seen: SessionSeen, row: Any, known: list[Entry]) -> dict[str, Any]:
+        """Record the session's documents; say what its row is to hold."""
         if seen.gone:
-            self._source_gone(seen.session_id)
-        values: dict[str, Any] = {}
+            self._source_gone(known)
+        changed = seen.documents is not None and self._documents(seen, row, known)
+        values = {name: getattr(row, name) for name in _SESSION_VALUES}
+        if not seen.gone:  # when it began says how far back to look for its notes
+            values |= {"created_at": seen.created_at or row.created_at, "updated_at": seen.updated_at or row.updated_at}
         if seen.documents is not None:
-            changed = self._documents(seen, row)
-            values = {
-                "read_at": seen.read_at,
-                "created_at": seen.created_at or row.created_at,
-                "updated_at": seen.updated_at or row.updated_at,
-                "reread_until": self._reread_until(seen, row, changed=changed),
-            }
-        elif not seen.gone:  # when it began says how far back to look for its notes
-            values = {"created_at": seen.created_at or row.created_at, "updated_at": seen.updated_at or row.updated_at}
-        unread = seen.documents is None and not seen.gone
-        failures = row.failures + 1 if unread else 0
-        values |= {"unread": unread, "failures": failures}
-        values["retry_at"] = self.now + lifecycle.postponement(failures) if unread else None
+            values |= {"read_at": seen.read_at, "reread_until": self._reread_until(seen, row, changed=changed)}
         if seen.gone:
             values["reread_until"] = None
-        self.db.execute(update(SessionRow).where(SessionRow.id == row.id).values(values))
+        unread = seen.documents is None and not seen.gone
+        failures = row.failures + 1 if unread else 0
+        retry_at = self.now + lifecycle.postponement(failures) if unread else None
+        values |= {"unread": unread, "failures": failures, "retry_at": retry_at}
+        return {"of_row": row.id} | {f"new_{name}": value for name, value in values.items()}
 
     def _reread_until(self, seen: SessionSeen, row: Any, *, changed: bool) -> datetime | None:
         """Until when to read the session's documents again: two hours from the last change that anybody told us of."""
@@ -161,24 +164,22 @@ class _PageRecorder:
         # a stamp from the future must not keep a session hot for ever
         return later(row.reread_until, min(latest, self.now) + lifecycle.REREAD_FOR)
 
-    def _session_row(self, seen: SessionSeen) -> Any:
-        names = {"clinician_id": self.clinician.clinician_id, "session_id": seen.session_id}
-        insert_once(self.db, SessionRow, names | {"first_listed_at": self.now, "unread": True, "failures": 0})
-        columns: tuple[Any, ...] = (
-            SessionRow.id,
-            SessionRow.read_at,
-            SessionRow.first_listed_at,
-            SessionRow.reread_until,
-            SessionRow.created_at,
-            SessionRow.updated_at,
-            SessionRow.failures,
-        )
-        where = (SessionRow.clinician_id == self.clinician.clinician_id, SessionRow.session_id == seen.session_id)
-        return self.db.execute(select(*columns).where(*where)).one()
+    def _session_rows(self, session_ids: Sequence[str]) -> dict[str, Any]:
+        """Their rows, made where they were never listed before."""
+        these = {"of_clinician": self.clinician.clinician_id, "of_sessions": session_ids}
+        rows = {row.session_id: row for row in self.db.execute(_SESSIONS, these)}
+        new = [session_id for session_id in session_ids if session_id not in rows]
+        if not new:
+            return rows
+        first = {"first_listed_at": self.now, "unread": True, "failures": 0}
+        for session_id in new:
+            names = {"clinician_id": self.clinician.clinician_id, "session_id": session_id}
+            insert_once(self.db, SessionRow, names | first)
+        return {row.session_id: row for row in self.db.execute(_SESSIONS, these)}
 
-    def _documents(self, seen: SessionSeen, row: Any) -> bool:
+    def _documents(self, seen: SessionSeen, row: Any, entries: list[Entry]) -> bool:
         """Record the documents of a session; say whether any is new or changed."""
-        known = {entry.document_id: entry for entry in self._entries_of(seen.session_id)}
+        known = {entry.document_id: entry for entry in entries}
         present = {document.document_id: document for document in seen.documents or ()}  # each once, however listed
         changed = False
         for document_id, document in present.items():
@@ -190,7 +191,7 @@ class _PageRecorder:
                 changed |= self._compare(entry, document, seen.read_at)
                 changed |= self._bring_into_scope(entry, document, seen, row)
         if seen.patient is not None:
-            self._follow_patient(seen.session_id, seen.patient)
+            self._follow_patient(self._entries_of(seen.session_id) if changed else entries, seen.patient)
         for document_id, entry in known.items():
             if document_id not in present and self._may_go(entry):
                 self._move(entry, Status.SKIPPED, Reason.GONE)
@@ -222,7 +223,7 @@ class _PageRecorder:
                 "backfilled": self.rules.is_backfilled(seen.created_at or row.created_at),
             },
         )
-        [entry] = self._entries_of(seen.session_id, EntryRow.document_id == document.document_id)
+        [entry] = [one for one in self._entries_of(seen.session_id) if one.document_id == document.document_id]
         if not is_new:  # another clinician's tick entered it at this very moment
             self._compare(entry, document, seen.read_at)
             return
@@ -276,17 +277,22 @@ class _PageRecorder:
         self._set(entry, **self._fresh(document, seen.read_at), backfilled=True)
         return True
 
-    def _follow_patient(self, session_id: str, now_named: HintSeen) -> None:
+    def _follow_patient(self, entries: Iterable[Entry], now_named: HintSeen) -> None:
         """Ask a person where a session names another patient than it did when its document was filed."""
-        for entry in self._entries_of(session_id, EntryRow.status == Status.POSTED):
-            if entry.clinician_id != self.clinician.clinician_id:
+        for entry in entries:
+            if entry.status is not Status.POSTED or entry.clinician_id != self.clinician.clinician_id:
                 continue
             differs = entry.hint_hash not in (None, now_named.hint_hash)
             relinked = None not in (entry.hint_link, now_named.link) and entry.hint_link != now_named.link
             if not differs and not relinked:
-                self._set(entry, hint_hash=now_named.hint_hash, hint_link=now_named.link or entry.hint_link)
+                self._remember_hint(entry, now_named)
             elif entry.wish is not Wish.WITHDRAW:  # the tick looks whether that is another person
                 self._wish(entry, Wish.RECHECK)
+
+    def _remember_hint(self, entry: Entry, now_named: HintSeen) -> None:
+        link = now_named.link or entry.hint_link
+        if (entry.hint_hash, entry.hint_link) != (now_named.hint_hash, link):
+            self._set(entry, hint_hash=now_named.hint_hash, hint_link=link)
 
     def _fresh(self, document: DocumentSeen, read_at: datetime) -> dict[str, Any]:
         """What makes an entry settle anew."""
@@ -326,8 +332,8 @@ class _PageRecorder:
         told: dict[str, Any] = {"at": self.now, "actor": WORKER, "entry_id": entry.entry_id}
         append(self.db, entry.clinician_id, Event.WISHED, **told, details={"wish": wish.value})
 
-    def _source_gone(self, session_id: str) -> None:
-        for entry in self._entries_of(session_id):
+    def _source_gone(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
             if self._may_go(entry) and entry.reason is not Reason.SOURCE_GONE:
                 self._move(entry, Status.REVIEW, Reason.SOURCE_GONE)
                 self.tally.review += 1
@@ -342,11 +348,9 @@ class _PageRecorder:
             and entry.reason not in PERSONS_ONLY
         )
 
-    def _entries_of(self, session_id: str, *more: Any) -> list[Entry]:
-        """The session's entries, locked until our commit: a person's decision comes before this reading or after it."""
-        where = (EntryRow.region == self.region, EntryRow.session_id == session_id, *more)
-        query = entries().where(*where).order_by(EntryRow.id).with_for_update()
-        return [entry_of(row) for row in self.db.execute(query)]
+    def _entries_of(self, *session_ids: str) -> list[Entry]:
+        """The sessions' entries, locked until our commit: a person's decision comes before this reading or after it."""
+        return entries_of(self.db, self.region, *session_ids, locked=True)
 
     def _move(self, entry: Entry, to: Status, reason: Reason | None) -> None:
         if not move(self.db, entry.entry_id, entry.status, to, at=self.now, actor=WORKER, reason=reason):
@@ -354,3 +358,35 @@ class _PageRecorder:
 
     def _set(self, entry: Entry, **values: Any) -> None:
         self.db.execute(update(EntryRow).where(EntryRow.id == entry.entry_id).values(**values))
+
+
+# built once: to build a statement takes longer than to run it
+_KNOWN = select(
+    SessionRow.session_id,
+    SessionRow.updated_at,
+    SessionRow.first_listed_at,
+    SessionRow.read_at,
+    SessionRow.unread,
+    SessionRow.retry_at,
+    exists()
+    .where(EntryRow.region == bindparam("of_region"), EntryRow.session_id == SessionRow.session_id)
+    .where(EntryRow.clinician_id == SessionRow.clinician_id, EntryRow.status == Status.POSTED),
+).where(
+    SessionRow.clinician_id == bindparam("of_clinician"),
+    SessionRow.session_id.in_(bindparam("of_sessions", expanding=True)),
+)
+_SESSION_VALUES = ("read_at", "created_at", "updated_at", "reread_until", "unread", "failures", "retry_at")
+_SESSIONS = select(
+    SessionRow.id,
+    SessionRow.session_id,
+    SessionRow.first_listed_at,
+    *[getattr(SessionRow, name) for name in _SESSION_VALUES],
+).where(
+    SessionRow.clinician_id == bindparam("of_clinician"),
+    SessionRow.session_id.in_(bindparam("of_sessions", expanding=True)),
+)
+_UPDATE_SESSION = (
+    update(SessionRow)
+    .where(SessionRow.id == bindparam("of_row"))
+    .values({name: bindparam(f"new_{name}") for name in _SESSION_VALUES})
+)

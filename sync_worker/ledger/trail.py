@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from sync_worker.errors import LedgerMismatch
 from sync_worker.ledger.storage import reading
@@ -123,9 +123,8 @@ def append(
         details=json.dumps(details, sort_keys=True) if details else None,
     )
     tip = link(before, step)
-    db.execute(insert(TrailRow).values(**_columns(step), hash=tip))
-    where = ClinicianRow.id == clinician_id
-    db.execute(update(ClinicianRow).where(where).values(trail_number=step.number, trail_hash=tip))
+    db.execute(_ADD, {**_columns(step), "hash": tip})
+    db.execute(_SET_TIP, {"of_clinician": clinician_id, "new_number": step.number, "new_hash": tip})
 
 
 def lock_trail(db: Connection, clinician_id: int) -> tuple[int, bytes | None]:
@@ -133,11 +132,24 @@ def lock_trail(db: Connection, clinician_id: int) -> tuple[int, bytes | None]:
 
     Raises `LedgerMismatch` where the ledger was moved away since it was opened.
     """
-    if db.execute(select(Installation.retired_at)).scalar() is not None:
+    number, hashed, retired_at = db.execute(_TIP, {"of_clinician": clinician_id}).one()
+    if retired_at is not None:
         raise LedgerMismatch("This ledger was moved to another database meanwhile: start again with that one.")
-    tip = select(ClinicianRow.trail_number, ClinicianRow.trail_hash).where(ClinicianRow.id == clinician_id)
-    number, hashed = db.execute(tip.with_for_update(key_share=True)).one()
     return number, bytes(hashed) if hashed is not None else None
+
+
+# built once, since every transaction of a worker runs them: to build a statement takes longer than to run it
+_TIP = (
+    select(ClinicianRow.trail_number, ClinicianRow.trail_hash, select(Installation.retired_at).scalar_subquery())
+    .where(ClinicianRow.id == bindparam("of_clinician"))
+    .with_for_update(key_share=True)
+)
+_SET_TIP = (
+    update(ClinicianRow)
+    .where(ClinicianRow.id == bindparam("of_clinician"))
+    .values(trail_number=bindparam("new_number"), trail_hash=bindparam("new_hash"))
+)
+_ADD = insert(TrailRow)
 
 
 class Trail:

@@ -9,17 +9,21 @@ clock. In the end one quiet nightly walk must leave exactly one entry for each d
 """
 
 import argparse
+import atexit
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from sqlalchemy import Engine
 
 from sync_worker.ledger.sessions import IntakeRules
 from sync_worker.model import Revisions, Tally
@@ -28,8 +32,9 @@ from sync_worker.sandbox.heidi_records import HeidiSession
 from sync_worker.sandbox.heidi_state import Envelope, Order
 from sync_worker.sandbox.wire import Request
 from tests.conftest import MORNING
+from tests.engines import kept_open
 from tests.faults.report import report
-from tests.faults.world import Died, HostClock, World, a_world, quiet
+from tests.faults.world import Died, HostClock, World, a_world, fast_folder, quiet
 
 LOOKBACK = timedelta(days=14)
 STARTS = (
@@ -269,12 +274,21 @@ def play(scene: Scene, script: list[Any]) -> Counter[str]:
     """Play one example; AssertionError if a promise was broken. What happened is counted."""
     clock = HostClock(scene.start)
     clock.step(timedelta(minutes=scene.skew_minutes))
-    with a_world(clock=clock, heidi=OddHeidi, SYNC_TIMEZONE="Australia/Hobart", SYNC_SETTLE_SECONDS="600") as world:
+    settings_ = {"SYNC_TIMEZONE": "Australia/Hobart", "SYNC_SETTLE_SECONDS": "600"}
+    with a_world(clock=clock, heidi=OddHeidi, engine=_engine(), **settings_) as world:
         world.heidi.order, world.heidi.envelope = scene.order, scene.envelope
         world.heidi.max_page_size = scene.page_size
         example = Play(world, scene.starts_late)
         example.run(script)
         return example.counts
+
+
+@cache
+def _engine() -> Engine:
+    """One for all examples of a process, in memory where there is such a place."""
+    folder = tempfile.TemporaryDirectory(dir=fast_folder())
+    atexit.register(folder.cleanup)
+    return kept_open(f"sqlite:///{folder.name}/ledger.db")
 
 
 def equal_stamps(order: str, sessions: int = 500, page_size: int = 50) -> int:

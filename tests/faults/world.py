@@ -16,11 +16,12 @@ from urllib.parse import parse_qsl
 
 import httpx
 import stamina
+from sqlalchemy import Engine
 
 from sync_worker import http
 from sync_worker.bootstrap import Worker
 from sync_worker.ledger import Ledger, migrate
-from sync_worker.ledger.storage import open_engine
+from sync_worker.ledger.storage import open_engine, sqlite_path
 from sync_worker.logs import configure_logging
 from sync_worker.model import ClinicianState, TickReport
 from sync_worker.sandbox import CONTACT_EMAIL, Sandbox
@@ -75,6 +76,8 @@ class World(Clinic):
     seconds_per_request: float = 0.0
     cliniko_url: str | None = None
     """Where Cliniko is met over real sockets, if it is."""
+    engine: Engine | None = None
+    """The ledger's engine, where it is kept from world to world."""
 
     def environment(self) -> dict[str, str]:
         here = {
@@ -92,7 +95,7 @@ class World(Clinic):
     def worker(self) -> Worker:
         if self._worker is None:
             settings = load_settings(self.environment(), env_file=None)
-            ledger = Ledger(open_engine(self.ledger_url), region="au")
+            ledger = Ledger(self.engine or open_engine(self.ledger_url), region="au")
             ledger.prepare_installation(self.clock.now())
             real = http._transport
             with patch.object(http, "_transport", lambda keep_alive: _Direct(self, real(keep_alive))):
@@ -155,20 +158,24 @@ def a_world(
     *,
     clock: HostClock | None = None,
     heidi: Callable[[Callable[[], datetime]], HeidiSandbox] = HeidiSandbox,
+    engine: Engine | None = None,
     **extra: str,
 ) -> Iterator[World]:
-    """A clinic with one clinician; on an SQLite file of its own unless a migrated ledger is named."""
+    """A clinic with one clinician; on an SQLite file of its own unless a migrated ledger is named.
+
+    `engine` is kept from world to world: its file becomes an empty ledger.
+    """
     clock = clock or HostClock()
     stamina.set_testing(True, attempts=3, cap=True)
-    with tempfile.TemporaryDirectory(dir=_fast_folder()) as folder:
+    with tempfile.TemporaryDirectory(dir=fast_folder()) as folder:
         if ledger_url is None:
-            path = Path(folder) / "ledger.db"
+            path = (engine and sqlite_path(engine)) or Path(folder) / "ledger.db"
             path.write_bytes(_empty_ledger())
             ledger_url = f"sqlite:///{path}"
         sandbox = Sandbox(heidi(clock.true), ClinikoSandbox(now=clock.true))
         sandbox.heidi.add_clinician(email="a.physio@example.com", user_id="physio-1")
         user_id = sandbox.cliniko.add_user(first_name="Ada", last_name="Physio")
-        world = World(sandbox, clock, ledger_url, user_id, dict(extra))
+        world = World(sandbox, clock, ledger_url, user_id, dict(extra), engine=engine)
         try:
             yield world
         finally:
@@ -191,6 +198,6 @@ def _empty_ledger() -> bytes:
         return path.read_bytes()
 
 
-def _fast_folder() -> str | None:
+def fast_folder() -> str | None:
     """A folder in memory where there is one: these proofs are not about the disk."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from tests import proofs
@@ -29,8 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     total = Totals()
     runs = -(-asked.sessions // SESSIONS)
     seeds = range(asked.first_seed, asked.first_seed + runs)
-    for result in _results(seeds, plan, asked.jobs):
-        total.add(result)
+    console = Console(stderr=True)
+    try:
+        for result in track(_results(seeds, plan, asked.jobs), "runs", len(seeds), console=console):
+            total.add(result)
+    except KeyboardInterrupt:  # what was played so far counts
+        console.print("interrupted: these are the runs until then")
     seconds = time.monotonic() - began
     _print(total, seconds)
     proofs.record("simulation", total.figures(seconds))

@@ -9,15 +9,15 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from sync_worker.ledger.decisions import Decisions
-from sync_worker.ledger.storage import open_engine
 from sync_worker.ledger.tables import ClinicianRow
 from sync_worker.model import TickReport
 from sync_worker.settings import Settings, load_settings
+from tests.engines import kept_open
 from tests.simulation.clocks import HostClock, TrueTime
 from tests.simulation.fate import Calm
 from tests.simulation.ledgers import FileLedger, PostgresLedger
 from tests.simulation.network import CLINIKO_URL, HEIDI_URL, Call, Network
-from tests.simulation.process import Died, Process
+from tests.simulation.process import Died, Process, let_go
 from tests.simulation.world import CLINICIANS, KEYS, START_AT, World
 
 
@@ -71,6 +71,11 @@ class Installation:
 
     def close(self) -> None:
         self.stop_all()
+        self._close_connections()
+
+    def _close_connections(self) -> None:
+        let_go(self.ledger.url)
+        self._watching.dispose()
 
     # ------------------------------------------------------------ the story, and fate
 
@@ -161,6 +166,7 @@ class Installation:
 
     def _change_ledger(self, change: Callable[[], object]) -> None:
         self.stop_all()
+        self._close_connections()
         change()
         self.cursors.clear()
         self.ledger_changes.append(self.network.journal.calls)
@@ -201,7 +207,7 @@ class Installation:
 
 @cache
 def _watching(url: str) -> sa.Engine:
-    return open_engine(url)
+    return kept_open(url)
 
 
 @cache

@@ -17,9 +17,9 @@ from sqlalchemy import Engine
 
 from sync_worker import bootstrap, http
 from sync_worker.bootstrap import Worker, open_ledger
-from sync_worker.ledger.storage import open_engine
 from sync_worker.model import TickReport
 from sync_worker.settings import Settings
+from tests.engines import kept_open
 from tests.simulation.clocks import HostClock, ProcessClock
 
 
@@ -146,6 +146,11 @@ class Process:
             yield
 
 
+def let_go(url: str) -> None:
+    """Close the connections of the workers' engine."""
+    _engine(url, pooled=True).dispose()
+
+
 _running: list[Process] = []
 """The processes under way, the innermost last."""
 
@@ -153,7 +158,7 @@ _running: list[Process] = []
 @cache
 def _engine(url: str, *, pooled: bool = False) -> Engine:
     """The ledger's engine. One for all processes, since each would compile every statement anew."""
-    engine = open_engine(url, pooled=pooled)
+    engine = kept_open(url, pooled=pooled)
     dialect: Any = engine.dialect
     execute, commit, rollback = dialect.do_execute, dialect.do_commit, dialect.do_rollback
 
