@@ -6,7 +6,7 @@ ours by its reference, else by its text. Two looks that find nothing allow one m
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sync_worker import lifecycle
 from sync_worker.cliniko import ClinikoClient
@@ -23,6 +23,8 @@ log = get_logger()
 
 BEFORE_ATTEMPT = timedelta(hours=24)
 """How far before an attempt a look begins: neither clock need be right."""
+DATE_PRECISION = timedelta(seconds=1)
+"""An answer's `Date` has whole seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,6 @@ class DoubtResolver:
         self._ledger = ledger
         self._looks = looks
         self._clock = clock
-        self._last_looks: dict[int, float] = {}
 
     def resolve(self, lease: Lease, tally: Tally) -> None:
         """Look once for every doubt that is due; what a dead worker left open is a doubt too.
@@ -58,7 +59,6 @@ class DoubtResolver:
             log.warning("attempt.abandoned", count=left)
         due = self._ledger.entries.due(lease.clinician_id, Status.IN_DOUBT, now)
         doubts = [Doubt(entry, *self._ledger.attempts.doubtful(entry)) for entry in due]
-        doubts = [doubt for doubt in doubts if self._has_waited(doubt.attempt)]
         if not doubts:
             return
         try:
@@ -73,11 +73,13 @@ class DoubtResolver:
             with suppress(EntryMoved):  # a person ended this one meanwhile
                 self._look(lease, doubt, notes, tally)
 
-    def _has_waited(self, attempt: Attempt) -> bool:
-        """Between two looks time must really have passed, wherever the wall clock was set meanwhile."""
-        last = self._last_looks.get(attempt.attempt_id)
-        apart = (self._looks.second - self._looks.first).total_seconds()
-        return last is None or self._clock.monotonic() - last >= apart
+    def _is_apart(self, attempt: Attempt, at: datetime) -> bool:
+        """Whether time has really passed since the look before this one.
+
+        By Cliniko's clock: ours may be set, and the process that looked before may be dead.
+        """
+        apart = self._looks.second - self._looks.first
+        return attempt.looked_at is None or apart <= timedelta() or at - attempt.looked_at >= apart + DATE_PRECISION
 
     def _authors_notes(self, doubts: list[Doubt]) -> list[StoredNote]:
         since = min(doubt.attempt.started_at for doubt in doubts) - BEFORE_ATTEMPT
@@ -85,6 +87,9 @@ class DoubtResolver:
 
     def _look(self, lease: Lease, doubt: Doubt, notes: list[StoredNote], tally: Tally) -> None:
         found = self._found(doubt, notes)
+        looked_at = self._cliniko.server_date or self._clock.now()
+        if not found and not self._is_apart(doubt.attempt, looked_at):
+            return
         looks = doubt.attempt.looks + 1
         ids = [note.note_id for note in found]
         settlement = lifecycle.after_look(ids, looks=looks, attempts_in_doubt=doubt.attempts_in_doubt)
@@ -94,12 +99,8 @@ class DoubtResolver:
         as_left = [note.updated_at for note in found if self._says(note, doubt.attempt)]
         stamp = as_left[0] if len(as_left) == 1 else None
         self._ledger.attempts.record_look(
-            lease, doubt.attempt, settlement, now=now, due_at=due_at, note_updated_at=stamp
+            lease, doubt.attempt, settlement, now=now, looked_at=looked_at, due_at=due_at, note_updated_at=stamp
         )
-        if settlement is None:
-            self._last_looks[doubt.attempt.attempt_id] = self._clock.monotonic()
-        else:
-            self._last_looks.pop(doubt.attempt.attempt_id, None)
         status = settlement.to if settlement else Status.IN_DOUBT
         tally.posted += status is Status.POSTED
         tally.review += status is Status.REVIEW

@@ -469,6 +469,8 @@ class Attempt:
     started_at: datetime
     ended_at: datetime | None = None
     looks: int = 0
+    looked_at: datetime | None = None
+    """When it was looked for last, by Cliniko's clock."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -467,7 +467,9 @@ def test_what_a_dead_worker_left_open_is_in_doubt_until_the_first_look(bench: Be
 def look(bench: Bench, settlement: Settlement | None, lease: Lease | None = None) -> None:
     attempt, _ = bench.ledger.attempts.doubtful(bench.only())
     now = bench.clock.now()
-    bench.ledger.attempts.record_look(lease or bench.lease, attempt, settlement, now=now, due_at=now + LOOKS.second)
+    bench.ledger.attempts.record_look(
+        lease or bench.lease, attempt, settlement, now=now, looked_at=now, due_at=now + LOOKS.second
+    )
 
 
 def test_a_look_that_finds_nothing_is_counted_and_the_next_one_is_set(bench: Bench) -> None:
@@ -607,7 +609,9 @@ def test_a_worker_that_was_taken_over_ends_neither_its_attempt_nor_a_doubt(bench
     with pytest.raises(LeaseLost):
         bench.settle(attempt, SETTLEMENTS["accepted"])
     with pytest.raises(LeaseLost):
-        bench.ledger.attempts.record_look(bench.lease, doubt, Settlement(Status.PENDING), now=MORNING, due_at=MORNING)
+        bench.ledger.attempts.record_look(
+            bench.lease, doubt, Settlement(Status.PENDING), now=MORNING, looked_at=MORNING, due_at=MORNING
+        )
     with pytest.raises(LeaseLost):
         bench.ledger.attempts.doubt_abandoned(bench.lease, now=MORNING, looks=LOOKS)
     assert bench.everything() == before

@@ -143,16 +143,18 @@ class Attempts:
         settlement: Settlement | None,
         *,
         now: datetime,
+        looked_at: datetime,
         due_at: datetime,
         note_updated_at: datetime | None = None,
     ) -> None:
         """Count a complete look, and end the doubt if it did. `due_at`: the next look, or when to deliver.
 
+        `looked_at` is the look's time by Cliniko's clock.
         Raises `EntryMoved` if a person ended the doubt meanwhile; then nothing is recorded.
         """
         with writing(self.engine) as db:
             require_lease(db, lease)
-            values: dict[str, Any] = {"looks": AttemptRow.looks + 1}
+            values: dict[str, Any] = {"looks": AttemptRow.looks + 1, "looked_at": looked_at}
             if settlement is not None and settlement.note_id:
                 values["note_id"] = settlement.note_id
             db.execute(update(AttemptRow).where(AttemptRow.id == attempt.attempt_id).values(values))
@@ -235,4 +237,5 @@ def attempt_of(row: Row[Any]) -> Attempt:
         started_at=row.started_at,
         ended_at=row.ended_at,
         looks=row.looks,
+        looked_at=row.looked_at,
     )

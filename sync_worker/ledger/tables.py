@@ -227,6 +227,7 @@ class AttemptRow(Base):
     outcome: Mapped[str | None] = mapped_column(String(32))
     code: Mapped[str | None] = mapped_column(String(64))
     looks: Mapped[int] = mapped_column(default=0)
+    looked_at: Mapped[datetime | None]
     note_id: Mapped[str | None] = mapped_column(String(64))
 
 

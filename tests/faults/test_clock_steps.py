@@ -1,8 +1,11 @@
 """The short form of `tests/faults/clock_steps.py`."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.faults.clock_steps import STEPS, polls_after, tell
+from tests.faults.world import a_world
 
 
 @pytest.mark.parametrize(
@@ -36,3 +39,23 @@ def test_a_clock_that_jumps_loses_nothing_doubles_nothing_and_leaves_no_doubt(
 def test_the_scheduler_polls_on_after_its_clock_jumped(step: str) -> None:
     intervals, _ = polls_after(STEPS[step], give_up_after=8)
     assert intervals is not None
+
+
+def test_a_worker_that_died_between_its_looks_does_not_take_a_step_of_the_clock_for_time_that_passed() -> None:
+    with a_world(SYNC_SETTLE_SECONDS="0") as world:
+        world.a_patient()
+        world.a_document(world.a_session(), "# Plan\n\nRest.")
+        world.cliniko.list_lag_seconds = 60
+        world.cliniko.fail_post("commit_then_drop")
+        world.tick()
+        world.clock.step(timedelta(hours=1))
+        for _ in range(4):
+            world.clock.advance(5)
+            world.restart()
+            world.tick(full=False)
+        assert world.entries().popitem()[1] == "in_doubt"
+        world.clock.advance(100)
+        world.restart()
+        world.tick(full=False)
+        assert world.entries().popitem()[1] == "posted"
+        assert len(world.notes()) == 1

@@ -26,7 +26,7 @@ def resends_without_looking(patch: pytest.MonkeyPatch) -> None:
         ledger.attempts.doubt_abandoned(lease, now=now, looks=self._looks)
         for entry in ledger.entries.due(lease.clinician_id, Status.IN_DOUBT, now):
             attempt, _ = ledger.attempts.doubtful(entry)
-            ledger.attempts.record_look(lease, attempt, Settlement(Status.PENDING), now=now, due_at=now)
+            ledger.attempts.record_look(lease, attempt, Settlement(Status.PENDING), now=now, looked_at=now, due_at=now)
 
     patch.setattr(DoubtResolver, "resolve", resolve)
 
