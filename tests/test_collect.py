@@ -161,3 +161,20 @@ def test_a_heidi_whose_documents_are_down_is_left_alone_after_three_tries(clinic
     clinic.clock.advance(120)
     assert clinic.tick(full=False).trouble.code == "heidi_unavailable"
     assert len(set(in_vain)) == 3
+
+
+def test_the_cursor_stays_where_it_is_when_the_ledger_cannot_take_the_documents(clinic: Clinic) -> None:
+    clinic.tick()
+    before = clinic.ledger.clinicians.enter("physio-1")
+    clinic.a_patient()
+    clinic.a_document(clinic.a_session())
+    clinic.clock.advance(120)
+    with clinic.ledger.engine.begin() as db:
+        db.exec_driver_sql("CREATE TRIGGER full BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'full'); END")
+    assert clinic.tick(full=False).trouble is not None
+    after = clinic.ledger.clinicians.enter("physio-1")
+    assert (after.cursor_at, after.last_poll_at) == (before.cursor_at, before.last_poll_at)
+    with clinic.ledger.engine.begin() as db:
+        db.exec_driver_sql("DROP TRIGGER full")
+    clinic.tick(full=False)
+    assert filed(clinic) == 1
