@@ -66,17 +66,17 @@ def sandbox(
 @app.command()
 def run() -> None:
     """The service: polls Heidi and files what is due, until it is asked to stop."""
-    from sync_worker.commands import work
+    from sync_worker.commands import run as command
 
-    _run(work.run)
+    _run(command.run)
 
 
 @app.command()
 def once(as_json: Json = False) -> None:
     """One tick of every clinician, then exit."""
-    from sync_worker.commands import work
+    from sync_worker.commands import once as command
 
-    _run(lambda: work.once(as_json=as_json), as_json=as_json)
+    _run(lambda: command.once(as_json=as_json), as_json=as_json)
 
 
 @app.command()

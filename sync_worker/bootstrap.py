@@ -11,15 +11,13 @@ from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.collect import Collector, CollectSettings
 from sync_worker.doubts import DoubtResolver
-from sync_worker.errors import ConfigurationError, SyncWorkerError
+from sync_worker.errors import ConfigurationError
 from sync_worker.first_look import FirstLook
 from sync_worker.heidi import HeidiClient
 from sync_worker.http import HttpClient, RateBudget
 from sync_worker.identity import Identity
-from sync_worker.ledger import Ledger, migrate
-from sync_worker.ledger.copies import require_in_use
+from sync_worker.ledger import Ledger
 from sync_worker.ledger.leases import Leases
-from sync_worker.ledger.storage import open_engine
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import LookTimes
 from sync_worker.model import TickReport
@@ -30,23 +28,6 @@ from sync_worker.reading import SessionReader
 from sync_worker.settings import ClinicianSettings, Mode, Settings
 
 CLINICIANS_AT_ONCE = 8
-
-
-def open_ledger(settings: Settings, clock: Clock) -> Ledger:
-    """The ledger, made or migrated first where needed. For commands that work: `run`, `once`, `db upgrade`.
-
-    Raises `LedgerUnavailable` or `LedgerMismatch` with what to do, also where it was moved elsewhere.
-    """
-    engine = open_engine(settings.database_url.get_secret_value(), pooled=True)
-    try:
-        migrate.upgrade(engine)
-        require_in_use(engine)
-    except SyncWorkerError:
-        engine.dispose()
-        raise
-    ledger = Ledger(engine, region=settings.heidi_region)
-    ledger.prepare_installation(clock.now())
-    return ledger
 
 
 def heidi_client(settings: Settings, clinician: ClinicianSettings, clock: Clock) -> HeidiClient:
@@ -104,9 +85,10 @@ def note_settings(settings: Settings) -> NoteSettings:
 class Worker:
     """Every clinician's pipeline on one ledger, with this process's leases. Close it when done."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, clock: Clock, leases: Leases | None = None) -> None:
+        """`leases`: those that this process has taken already."""
         self.ledger = ledger
-        self.leases = Leases(ledger)
+        self.leases = leases or Leases(ledger)
         self._clock = clock
         self._retention_days = settings.heidi_retention_days
         self._budgets: dict[str, RateBudget] = {}
@@ -118,16 +100,6 @@ class Worker:
         """One tick of every clinician, side by side."""
         with ThreadPoolExecutor(max_workers=min(CLINICIANS_AT_ONCE, len(self.pipelines))) as pool:
             return list(pool.map(lambda pipeline: pipeline.tick(full=full), self.pipelines.values()))
-
-    def holders_elsewhere(self) -> list[str]:
-        """Take every lease that is free; who holds the others, one line per clinician held."""
-        held = []
-        for user_id, pipeline in self.pipelines.items():
-            state = self.ledger.clinicians.enter(user_id)
-            if self.leases.acquire(state.clinician_id, self._clock.now()) is None:
-                holder = self.leases.holder_of(state.clinician_id)
-                held.append(f"{pipeline.settings.name} is held by {holder}.")
-        return held
 
     def alarms(self) -> list[Alarm]:
         """What a person must be told of now. Raises `LedgerUnavailable`."""

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from sync_worker import lifecycle
 from sync_worker.clock import Clock
-from sync_worker.convert import reference_of
 from sync_worker.errors import NotAuthorised, RemoteError
 from sync_worker.first_look import BEFORE_SESSION, AuthorsNotes
 from sync_worker.heidi import HeidiClient
@@ -18,6 +17,7 @@ from sync_worker.ledger import Ledger
 from sync_worker.model import ClinicianState, Document, Entry, PlannedEntry, Reason, Session, Status, StoredNote
 from sync_worker.prepare import NeedsReview, Prepared, Preparer, Skipped
 from sync_worker.reading import SessionReader
+from sync_worker.reference import reference_of
 from sync_worker.siblings import are_alike
 
 DONE = (Status.POSTED, Status.SKIPPED, Status.WITHDRAWN)

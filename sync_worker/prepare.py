@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 
 from sync_worker.cliniko import ClinikoClient
-from sync_worker.convert import note_title, reference_of, render_note_content, source_line
+from sync_worker.convert import note_title, render_note_content, source_line
 from sync_worker.errors import ConfigurationError, ConversionError
 from sync_worker.heidi import HeidiClient
 from sync_worker.matching import Evidence, check_patient, match_patient, usable_birth_date
@@ -30,6 +30,7 @@ from sync_worker.model import (
     Route,
     Session,
 )
+from sync_worker.reference import reference_of
 
 IDENTITY = frozenset({Evidence.GIVEN_NAME, Evidence.FAMILY_NAME, Evidence.BIRTH_DATE, Evidence.LINKED_ID})
 """What speaks against its being the same person, unlike what only forbids filing."""

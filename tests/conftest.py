@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 import stamina
 
-from sync_worker.bootstrap import Worker, open_ledger
+from sync_worker.bootstrap import Worker
+from sync_worker.commands.setup import open_ledger
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.storage import open_engine
 from sync_worker.model import TickReport

@@ -20,13 +20,13 @@ from sync_worker.convert import (
     canonical_text,
     document_text,
     note_title,
-    reference_of,
     render_note_content,
     source_line,
 )
 from sync_worker.convert import note as convert
 from sync_worker.errors import ConversionError
 from sync_worker.model import Document, NoteContent, Question, Section
+from sync_worker.reference import reference_of
 
 HERE = Path(__file__).parent
 GOLDEN = sorted(path for path in (HERE / "data" / "convert").iterdir() if path.suffix in (".md", ".html"))

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from sync_worker.errors import LedgerMismatch, LedgerUnavailable
@@ -111,8 +112,9 @@ def test_a_ledger_goes_down_and_up_again(engine: Engine) -> None:
 
 
 def test_the_migrations_are_one_line_without_branches() -> None:
-    scripts = migrate._scripts()
+    scripts = ScriptDirectory.from_config(migrate._config())
     assert scripts.get_heads() == [migrate.head()]
+    assert [each.revision for each in scripts.walk_revisions()] == [*reversed(migrate._versions())]
     assert len(scripts.get_bases()) == 1
 
 

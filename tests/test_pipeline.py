@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from sync_worker.convert import reference_of
 from sync_worker.ledger.views import Views
 from sync_worker.model import Reason, Status
+from sync_worker.reference import reference_of
 from tests.conftest import Clinic
 
 

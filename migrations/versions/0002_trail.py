@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from sync_worker.convert import reference_of
+from sync_worker.reference import reference_of
 
 revision = "0002_trail"
 down_revision = "0001_ledger"

@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sync_worker.bootstrap import Worker, open_ledger
+from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, report, say
@@ -50,7 +50,7 @@ def backfill(since: str, until: str | None) -> int:
     if first > clock.now().date() + timedelta(days=1):
         raise ConfigurationError(["--since is to come: it takes the day from which on older sessions are wanted."])
     setup.stop_on_signals(clock.stop)
-    worker = Worker(settings, open_ledger(settings, clock), clock)
+    worker = Worker(settings, setup.open_ledger(settings, clock), clock)
     try:
         decisions = Decisions(worker.ledger.engine, actor())
         wishes = [_ask(worker, one, decisions, first, last, clock.now()) for one in worker.pipelines.values()]

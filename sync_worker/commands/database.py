@@ -4,7 +4,6 @@ from pathlib import Path
 
 from sqlalchemy import Engine, make_url
 
-from sync_worker.bootstrap import open_ledger
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, HELD_ELSEWHERE, PARTLY, report, say
 from sync_worker.commands.review import actor
@@ -19,7 +18,7 @@ from sync_worker.settings import Settings, values
 def upgrade() -> int:
     """Make or migrate the ledger."""
     settings, clock = setup.load()
-    open_ledger(settings, clock).engine.dispose()
+    setup.open_ledger(settings, clock).engine.dispose()
     say(f"The ledger is of version {migrate.head()}.")
     return DONE
 

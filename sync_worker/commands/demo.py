@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from sync_worker.bootstrap import Worker, open_ledger
+from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
+from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, say
 from sync_worker.commands.setup import stop_on_signals
-from sync_worker.convert import reference_of
 from sync_worker.ledger.views import ReviewItem, Views
 from sync_worker.logs import configure_logging, quiet_stamina
+from sync_worker.reference import reference_of
 from sync_worker.sandbox import Sandbox
 from sync_worker.sandbox.cliniko_records import NoteRecord
 from sync_worker.sandbox.practice import PopulatedPractice, build_practice, populate
@@ -149,7 +150,7 @@ def _work(environment: dict[str, str], folder: Path) -> tuple[int, list[ReviewIt
     settings = load_settings(environment, env_file=None)
     configure_logging(level="CRITICAL", fmt=None)  # this terminal shows progress instead
     quiet_stamina()
-    worker = Worker(settings, open_ledger(settings, clock), clock)
+    worker = Worker(settings, setup.open_ledger(settings, clock), clock)
     with Progress(transient=True) as progress:
         task = progress.add_task("Filing documents", total=None)
         for _ in range(MOST_ROUNDS):
@@ -159,7 +160,7 @@ def _work(environment: dict[str, str], folder: Path) -> tuple[int, list[ReviewIt
                 break
             clock.sleep(1)
     worker.close()
-    second = Worker(settings, open_ledger(settings, clock), clock)
+    second = Worker(settings, setup.open_ledger(settings, clock), clock)
     again = sum(one.tally.posted for one in second.tick_all(full=True))
     waiting = Views(second.ledger.engine).review_list()
     second.close()

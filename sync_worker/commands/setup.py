@@ -7,8 +7,9 @@ import threading
 
 from sqlalchemy import Engine
 
-from sync_worker.clock import SystemClock
-from sync_worker.ledger import migrate
+from sync_worker.clock import Clock, SystemClock
+from sync_worker.errors import SyncWorkerError
+from sync_worker.ledger import Ledger, migrate
 from sync_worker.ledger.copies import require_in_use
 from sync_worker.ledger.storage import open_engine, sqlite_path
 from sync_worker.logs import configure_logging, quiet_stamina
@@ -81,3 +82,20 @@ def require_ledger(settings: Settings, *, read_only: bool = True) -> Engine:
     if engine is None:
         raise migrate.no_ledger()
     return engine
+
+
+def open_ledger(settings: Settings, clock: Clock) -> Ledger:
+    """The ledger, made or migrated first where needed. For commands that work: `run`, `once`, `db upgrade`.
+
+    Raises `LedgerUnavailable` or `LedgerMismatch` with what to do, also where it was moved elsewhere.
+    """
+    engine = open_engine(settings.database_url.get_secret_value(), pooled=True)
+    try:
+        migrate.upgrade(engine)
+        require_in_use(engine)
+    except SyncWorkerError:
+        engine.dispose()
+        raise
+    ledger = Ledger(engine, region=settings.heidi_region)
+    ledger.prepare_installation(clock.now())
+    return ledger

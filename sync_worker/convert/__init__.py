@@ -10,7 +10,6 @@ from sync_worker.convert.note import (
     document_text,
     has_words,
     note_title,
-    reference_of,
     render_note_content,
     source_line,
 )
@@ -22,7 +21,6 @@ __all__ = [
     "document_text",
     "has_words",
     "note_title",
-    "reference_of",
     "render_note_content",
     "says_the_same",
     "source_line",

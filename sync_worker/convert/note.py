@@ -7,7 +7,6 @@ a document either keeps every word or raises `ConversionError`, and a person dec
 Pure: nothing is read or written, and the same document gives the same note for ever.
 """
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -30,7 +29,6 @@ MAX_TEXT = 200_000
 MAX_HTML = 2_000_000
 """Characters of HTML as it comes: word processors wrap a page of text in ten of styles."""
 
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNNAMED = "Document"
 
@@ -47,18 +45,7 @@ _MARKDOWN_BLOCK = re.compile(r"^ {0,3}(?:#{1,6} |[-*] |\d{1,9}[.)] |\*\*)", re.M
 _FENCED_WHOLE = re.compile(r"\s*(`{3,}|~{3,})[ \t]*(?:markdown|md|html)?[ \t]*\n(.*)\n\1\s*", re.DOTALL | re.IGNORECASE)
 
 
-# ---------------------------------------------------------------- reference, title, source
-
-
-def reference_of(*, region: str, session_id: str, document_id: str) -> str:
-    """Eight characters that name a document in its note's title, the same for ever.
-
-    The first 40 bits of SHA-256 over region, session id and document id, in Crockford's base 32
-    (https://www.crockford.com/base32.html): no I, L, O or U, so that it can be read aloud.
-    """
-    digest = hashlib.sha256("\n".join((region, session_id, document_id)).encode()).digest()
-    bits = int.from_bytes(digest[:5], "big")
-    return "".join(_CROCKFORD[bits >> shift & 31] for shift in range(35, -1, -5))
+# ---------------------------------------------------------------- title, source
 
 
 def note_title(*, template: str, document_name: str, session_date: date, reference: str) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, bindparam, exists, or_, select, update
 
 from sync_worker import lifecycle
-from sync_worker.convert import reference_of
 from sync_worker.errors import LeaseLost
 from sync_worker.ledger.clinicians import clinician_of, clinician_rows, move_stamps
 from sync_worker.ledger.moves import WORKER, entries_of, insert_once, later, move, require_lease
@@ -31,6 +30,7 @@ from sync_worker.model import (
     Tally,
     Wish,
 )
+from sync_worker.reference import reference_of
 
 NOT_FILED = (Status.PENDING, Status.REVIEW)
 PERSONS_ONLY = (Reason.LATE_START, Reason.SHARED_SESSION)

@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from sync_worker.convert import reference_of
+from sync_worker.reference import reference_of
 from sync_worker.sandbox import Sandbox
 from sync_worker.sandbox.cliniko import ClinikoSandbox
 from sync_worker.sandbox.heidi import HeidiSandbox

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from sync_worker.ledger import migrate
@@ -40,7 +41,7 @@ _one_migration = threading.Lock()  # Alembic keeps its context in globals: one t
 
 def earlier_versions() -> list[str]:
     """Every version of the ledger but this program's, the oldest first."""
-    scripts = migrate._scripts()
+    scripts = ScriptDirectory.from_config(migrate._config())
     return [script.revision for script in scripts.walk_revisions()][:0:-1]
 
 

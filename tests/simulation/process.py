@@ -15,8 +15,10 @@ from unittest.mock import patch
 import httpx
 from sqlalchemy import Engine
 
-from sync_worker import bootstrap, http
-from sync_worker.bootstrap import Worker, open_ledger
+from sync_worker import http
+from sync_worker.bootstrap import Worker
+from sync_worker.commands import setup
+from sync_worker.commands.setup import open_ledger
 from sync_worker.model import TickReport
 from sync_worker.settings import Settings
 from tests.engines import kept_open
@@ -140,7 +142,7 @@ class Process:
     def _in_place(self) -> Iterator[None]:
         """While a worker is built, its engine and its clients become ours."""
         with (
-            patch.object(bootstrap, "open_engine", _engine),
+            patch.object(setup, "open_engine", _engine),
             patch.object(http, "_transport", lambda _keep_alive: _Line(self)),
         ):
             yield

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from sync_worker.convert import reference_of
 from sync_worker.model import Reason
+from sync_worker.reference import reference_of
 from sync_worker.sandbox.cliniko import ClinikoSandbox
 from sync_worker.sandbox.cliniko_records import NoteRecord
 from sync_worker.sandbox.heidi import HeidiSandbox

@@ -1,4 +1,4 @@
-"""`run` and `once`: the commands that tick."""
+"""`once`: one tick of every clinician."""
 
 import sys
 from dataclasses import asdict
@@ -6,35 +6,18 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from sync_worker.bootstrap import Worker, open_ledger
+from sync_worker.bootstrap import Worker
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, HELD_ELSEWHERE, PARTLY, print_json, report
-from sync_worker.logs import get_logger
 from sync_worker.model import Tally, TickReport
-from sync_worker.scheduler import Service
 
 COUNTS = ("sessions_seen", "documents_seen", "posted", "review", "pending", "in_doubt", "skipped")
-
-
-def run() -> int:
-    """The service, until it is asked to stop. 3 if every clinician is held by other workers."""
-    settings, clock = setup.load_for_work()
-    worker = Worker(settings, open_ledger(settings, clock), clock)
-    try:
-        held = worker.holders_elsewhere()
-        if len(held) == len(worker.pipelines):
-            return report("held", held, HELD_ELSEWHERE, as_json=False)
-        get_logger().info("service.ready", mode=settings.sync_mode, count=len(worker.pipelines) - len(held))
-        Service(worker, poll_seconds=settings.sync_poll_interval_seconds, clock=clock).run()
-    finally:
-        worker.close()
-    return DONE
 
 
 def once(*, as_json: bool) -> int:
     """One tick of every clinician. 1 if any of them met trouble, 3 if all are held elsewhere."""
     settings, clock = setup.load_for_work()
-    worker = Worker(settings, open_ledger(settings, clock), clock)
+    worker = Worker(settings, setup.open_ledger(settings, clock), clock)
     try:
         reports = worker.tick_all(full=True)
     finally:

@@ -1,0 +1,48 @@
+"""`run`: the service."""
+
+from sync_worker.clock import Clock, SystemClock
+from sync_worker.commands import setup
+from sync_worker.commands.errors import DONE, HELD_ELSEWHERE, report
+from sync_worker.ledger import Ledger
+from sync_worker.ledger.leases import Leases
+from sync_worker.logs import get_logger
+from sync_worker.settings import Settings
+
+
+def run() -> int:
+    """The service, until it is asked to stop. 3 if every clinician is held by other workers."""
+    settings, clock = setup.load_for_work()
+    ledger = setup.open_ledger(settings, clock)
+    leases = Leases(ledger)
+    try:
+        held = _held_elsewhere(settings, ledger, leases, clock)
+        if len(held) == len(settings.clinicians):
+            return report("held", held, HELD_ELSEWHERE, as_json=False)
+        get_logger().info("service.ready", mode=settings.sync_mode, count=len(settings.clinicians) - len(held))
+        _serve(settings, ledger, leases, clock)
+    finally:
+        leases.close()
+        ledger.engine.dispose()
+    return DONE
+
+
+def _held_elsewhere(settings: Settings, ledger: Ledger, leases: Leases, clock: Clock) -> list[str]:
+    """Take every lease that is free; who holds the others, one line per clinician held."""
+    held = []
+    for clinician in settings.clinicians:
+        state = ledger.clinicians.enter(clinician.heidi_user_id)
+        if leases.acquire(state.clinician_id, clock.now()) is None:
+            held.append(f"{clinician.name} is held by {leases.holder_of(state.clinician_id)}.")
+    return held
+
+
+def _serve(settings: Settings, ledger: Ledger, leases: Leases, clock: SystemClock) -> None:
+    # loaded only by the worker that works: who is refused hears it without waiting for them
+    from sync_worker.bootstrap import Worker
+    from sync_worker.scheduler import Service
+
+    worker = Worker(settings, ledger, clock, leases)
+    try:
+        Service(worker, poll_seconds=settings.sync_poll_interval_seconds, clock=clock).run()
+    finally:
+        worker.close()

@@ -1,0 +1,16 @@
+"""How a document is known in Cliniko: by eight characters in its note's title."""
+
+import hashlib
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def reference_of(*, region: str, session_id: str, document_id: str) -> str:
+    """Eight characters that name a document in its note's title, the same for ever.
+
+    The first 40 bits of SHA-256 over region, session id and document id, in Crockford's base 32
+    (https://www.crockford.com/base32.html): no I, L, O or U, so that it can be read aloud.
+    """
+    digest = hashlib.sha256("\n".join((region, session_id, document_id)).encode()).digest()
+    bits = int.from_bytes(digest[:5], "big")
+    return "".join(_CROCKFORD[bits >> shift & 31] for shift in range(35, -1, -5))
