@@ -20,13 +20,12 @@ run: .venv/run.stamp ## Run the service with the settings of .env
 test: .venv/dev.stamp ## Run the tests
 	.venv/bin/python -m pytest -n $(WORKERS) -m "not proof"
 
-verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 600 simulated sessions, crash points, 60 kills
+verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,000 simulated sessions, every crash point once, 60 kills
 	.venv/bin/sync-worker demo
 	.venv/bin/sync-worker demo --faults
 	.venv/bin/python -m pytest -n $(WORKERS) -m proof
-	$(PROVE).simulation --sessions 600 --jobs $(WORKERS)
-	$(PROVE).simulation.crash_points --database sqlite --once --every 4 --jobs $(WORKERS)
-	$(PROVE).simulation.crash_points --database postgres --once --every 16 --jobs $(WORKERS)
+	$(PROVE).simulation --sessions 2000 --jobs $(WORKERS)
+	$(PROVE).simulation.crash_points --database both --once --jobs $(WORKERS)
 	$(PROVE).processes kills --count 30
 
 prove: prove-simulation prove-crash-points prove-processes prove-faults prove-backups prove-mutants results ## Run every long proof: hours

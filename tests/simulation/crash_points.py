@@ -13,8 +13,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 from rich.console import Console
@@ -31,6 +32,8 @@ from tests.simulation.stories import STORIES, Story
 
 SERVER = os.environ.get("SYNC_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432")
 AnyLedger = FileLedger | PostgresLedger
+AT_A_TIME = 10
+"""Boundaries that a process takes at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +128,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     table = Table("database", "story", "boundaries", "died once", "died twice", "a person asked", "broken")
     total: Counter[str] = Counter()
-    for database in databases:
-        for index, story in enumerate(STORIES):
-            count, verdicts = _everywhere(database, index, asked.jobs, once=asked.once, every=asked.every)
-            broken = [verdict for verdict in verdicts if verdict.broken]
-            died = Counter(verdict.deaths for verdict in verdicts)
-            held = sum(verdict.asked for verdict in verdicts)
-            table.add_row(database, story.name, str(count), str(died[1]), str(died[2]), str(held), str(len(broken)))
-            for verdict in broken[:10]:
-                console.print(f"BROKEN {database}: {verdict}", markup=False)
-            total.update(boundaries=count, tellings=len(verdicts), deaths=died[1] + 2 * died[2], broken=len(broken))
+    for database, story, count, verdicts in _everywhere(databases, asked.jobs, once=asked.once, every=asked.every):
+        broken = [verdict for verdict in verdicts if verdict.broken]
+        died = Counter(verdict.deaths for verdict in verdicts)
+        held = sum(verdict.asked for verdict in verdicts)
+        table.add_row(database, story.name, str(count), str(died[1]), str(died[2]), str(held), str(len(broken)))
+        for verdict in broken[:10]:
+            console.print(f"BROKEN {database}: {verdict}", markup=False)
+        total.update(boundaries=count, tellings=len(verdicts), deaths=died[1] + 2 * died[2], broken=len(broken))
     console.print(table)
     seconds = time.monotonic() - began
     figures: dict[str, str | int | float] = {"stories": len(STORIES), "databases": " and ".join(databases), **total}
@@ -145,33 +146,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if total["broken"] else 0
 
 
-def _everywhere(database: str, index: int, jobs: int, *, once: bool, every: int) -> tuple[int, list[Verdict]]:
-    with _a_ledger(database) as (ledger, folder):
-        count = len(points_of(STORIES[index], ledger, folder))
-    parts = [range(start * every, count, jobs * every) for start in range(jobs)]
+def _everywhere(
+    databases: Sequence[str], jobs: int, *, once: bool, every: int
+) -> Iterator[tuple[str, Story, int, list[Verdict]]]:
+    """By database and story: how many boundaries it has, and the verdicts of those that were tried."""
+    pairs = [(database, index) for database in databases for index in range(len(STORIES))]
     with ProcessPoolExecutor(jobs) as pool:
-        found = pool.map(_some, [database] * jobs, [index] * jobs, parts, [once] * jobs)
-        return count, [verdict for verdicts in found for verdict in verdicts]
+        counts = list(pool.map(_count, *zip(*pairs, strict=True)))
+        waiting = [
+            [pool.submit(_some, *pair, numbers, once) for numbers in _parts(range(0, count, every))]
+            for pair, count in zip(pairs, counts, strict=True)
+        ]
+        for (database, index), count, parts in zip(pairs, counts, waiting, strict=True):
+            yield database, STORIES[index], count, [verdict for part in parts for verdict in part.result()]
 
 
-@contextmanager
-def _a_ledger(database: str) -> Iterator[tuple[AnyLedger, Path]]:
+def _parts(numbers: Sequence[int]) -> list[Sequence[int]]:
+    return [numbers[start : start + AT_A_TIME] for start in range(0, len(numbers), AT_A_TIME)]
+
+
+@cache
+def _a_ledger(database: str) -> tuple[AnyLedger, Path]:
+    """This process's ledger, for all its stories: to make one takes longer than to tell one."""
     folder = a_folder()
     ledger: AnyLedger = FileLedger(folder) if database == "sqlite" else PostgresLedger(SERVER)
-    try:
-        yield ledger, folder
-    finally:
-        ledger.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    Finalize(None, _let_go, args=(ledger, folder), exitpriority=1)
+    return ledger, folder
+
+
+def _let_go(ledger: AnyLedger, folder: Path) -> None:
+    ledger.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _count(database: str, index: int) -> int:
+    return len(points_of(STORIES[index], *_a_ledger(database)))
 
 
 def _some(database: str, index: int, numbers: Sequence[int], once: bool) -> list[Verdict]:
-    with _a_ledger(database) as (ledger, folder):
-        return [
-            verdict
-            for again in ((False,) if once else (False, True))
-            for verdict in die_everywhere(STORIES[index], ledger, folder, numbers, again=again)
-        ]
+    return [
+        verdict
+        for again in ((False,) if once else (False, True))
+        for verdict in die_everywhere(STORIES[index], *_a_ledger(database), numbers, again=again)
+    ]
 
 
 if __name__ == "__main__":
