@@ -124,20 +124,20 @@ class Amender:
             self.ledger.entries.change_wish(lease, entry, None, now=self.clock.now(), hint=named)
             self._hold(lease, replace(entry, wish=None), Reason.PATIENT_CHANGED, tally)
             return
-        if self._was_adopted_with_other_text(entry, session):
+        is_adopted = self.ledger.amendments.last_text(entry) is None
+        if is_adopted and self._says_other_than_its_document(entry, session):
             self.ledger.entries.change_wish(lease, entry, None, now=self.clock.now(), hint=named)
             self._hold(lease, replace(entry, wish=None), Reason.REVISED, tally)
             return
-        following = Wish.UPDATE if self.revisions is Revisions.UPDATE_DRAFT else None
+        # where the document changed as well; an adopted note was just compared, and is not ours to update
+        following = Wish.UPDATE if self.revisions is Revisions.UPDATE_DRAFT and not is_adopted else None
         self.ledger.entries.change_wish(lease, entry, following, now=self.clock.now(), hint=named)
 
-    def _was_adopted_with_other_text(self, entry: Entry, session: Session) -> bool:
+    def _says_other_than_its_document(self, entry: Entry, session: Session) -> bool:
         """Whether a draft that another ledger's worker filed says something else than its document does.
 
         Which of the two was changed, nobody can tell any more. A note that the clinician has finalised is theirs.
         """
-        if self.ledger.amendments.last_text(entry) is not None:
-            return False
         documents = self.reader.documents(entry.session_id) or []
         document = next((one for one in documents if one.document_id == entry.document_id), None)
         note = self._note_of(entry)

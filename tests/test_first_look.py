@@ -50,6 +50,25 @@ def test_a_lost_ledger_files_nothing_again(clinic: Clinic, tmp_path: Path) -> No
     assert adopted == before
 
 
+def test_notes_that_a_lost_ledgers_worker_filed_are_no_questions_where_drafts_are_updated(
+    clinic: Clinic, tmp_path: Path
+) -> None:
+    clinic.restart(SYNC_REVISIONS="update_draft")
+    clinic.a_patient()
+    document = clinic.a_document(clinic.a_session(), LETTER)
+    clinic.tick()
+    forget_everything(clinic, tmp_path)
+    for _ in range(3):
+        clinic.clock.advance(300)
+        clinic.tick()
+    assert counts(clinic)["posted"] == 1
+    clinic.heidi.edit_document(document, "# Letter\n\nSomething else.")
+    clinic.clock.advance(300)
+    clinic.tick()
+    clinic.tick()
+    assert counts(clinic)["review"] == 1  # whether the note is as that worker left it, nobody knows
+
+
 def test_a_note_whose_patient_only_a_person_could_know_is_shown_to_one_after_a_lost_ledger(
     clinic: Clinic, tmp_path: Path
 ) -> None:

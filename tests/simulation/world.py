@@ -239,8 +239,11 @@ class World:
         self.cliniko.edit_note(note_id, title="Seen and well")
 
     def edit_note(self, note_id: str) -> None:
-        """The clinician adds a line to a note."""
+        """The clinician adds a line to a note: who adopts it later cannot tell which of the two texts is right."""
         self.touched_notes.add(note_id)
+        for document in self.documents:
+            if document.reference in self.cliniko.notes[note_id].title:
+                document.excuses.add(Reason.REVISED)
         content = self.cliniko.notes[note_id].content or {"sections": []}
         answer = {"name": "Added", "type": "paragraph", "answer": "<p>By hand.</p>"}
         self.cliniko.edit_note(note_id, content={"sections": [*content["sections"], {"questions": [answer]}]})
