@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test verify prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
-	prove-mutants results lint types check format lock clean
+	prove-mutants mutation results lint types check format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -58,6 +58,11 @@ prove-backups: .venv/dev.stamp ## Back up while writing, put back, put an old co
 prove-mutants: .venv/dev.stamp ## Break the worker on purpose in each known way: the tests must notice
 	$(PROVE).mutants
 
+mutation: .venv/dev.stamp ## Change the code that claims, settles and looks in every small way: nine in ten must be noticed
+	rm -rf mutants
+	.venv/bin/mutmut run --max-children $(WORKERS)
+	$(PROVE).mutants.summary
+
 results: .venv/dev.stamp ## Write what the proofs counted here into docs/reliability.md
 	.venv/bin/python -m tests.proofs
 
@@ -87,7 +92,7 @@ LOCK = .venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 -
 	--no-emit-index-url --no-header --no-annotate --exclude-newer "$$(date -u -d '7 days ago' +%F)"
 
 clean: ## Remove what the other targets made
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
