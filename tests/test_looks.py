@@ -200,6 +200,17 @@ def test_two_notes_with_the_same_words_are_a_persons_and_counted(watch: Watch) -
     assert (watch.tally, watch.told[0]["count"]) == (Tally(review=1), 2)
 
 
+@pytest.mark.parametrize("copies", [1, 2], ids=["one note each", "two notes each"])
+def test_every_doubt_that_one_look_ends_is_counted(watch: Watch, copies: int) -> None:
+    doubts = [watch.a_doubt(f"doc-{number}") for number in range(3)]
+    marks = [f"ref {entry.reference}" for entry in doubts]
+    watch.cliniko.notes = [
+        a_note(f"{number}{copy}", mark, {}) for number, mark in enumerate(marks) for copy in range(copies)
+    ]
+    watch.look()
+    assert watch.tally == (Tally(posted=3) if copies == 1 else Tally(review=3))
+
+
 def test_a_second_doubt_that_nothing_is_found_for_is_a_persons(watch: Watch) -> None:
     watch.a_doubt()
     watch.look()

@@ -220,6 +220,15 @@ def test_what_is_not_the_documents_trouble_leaves_it_pending_and_ends_the_run(
     assert desk.entry.due_at == desk.bench.clock.now()
 
 
+def test_everything_that_a_tick_files_or_puts_before_a_person_is_counted(desk: Desk) -> None:
+    for number in range(2):
+        desk.cliniko.answer = Accepted(replace(STORED, note_id=f"{NOTE}{number}"))
+        desk.post(f"doc-{number}")
+        desk.cliniko.answer = Refused(422, ("title",))
+        desk.post(f"doc-{number}9")
+    assert desk.tally == Tally(posted=2, review=2)
+
+
 def test_a_service_that_cannot_be_reached_is_said_in_a_sentence(desk: Desk) -> None:
     desk.cliniko.answer = NotSent("not_connected")
     with pytest.raises(Unavailable) as raised:
