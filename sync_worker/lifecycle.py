@@ -107,7 +107,7 @@ def is_allowed(from_: Status, to: Status) -> bool:
     return to in ALLOWED_MOVES[from_]
 
 
-def after_post(outcome: PostOutcome, *, arrived_whole: bool = True) -> Settlement:
+def after_post(outcome: PostOutcome, *, arrived_whole: bool) -> Settlement:
     """What an attempt's outcome makes of its entry.
 
     `arrived_whole`: whether what Cliniko stored says the same as what was meant (only asked of an accepted note).

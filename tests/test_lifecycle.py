@@ -53,8 +53,8 @@ def test_a_request_is_only_ever_sent_for_a_pending_entry() -> None:
 
 def test_a_request_under_way_never_goes_back_to_waiting_without_its_outcome_being_known() -> None:
     certain = [NotSent("not_connected"), KeyTrouble(401)]
-    assert {after_post(outcome).to for outcome in certain} == {Status.PENDING}
-    assert after_post(InDoubt("anything at all")).to is Status.IN_DOUBT
+    assert {after_post(outcome, arrived_whole=True).to for outcome in certain} == {Status.PENDING}
+    assert after_post(InDoubt("anything at all"), arrived_whole=True).to is Status.IN_DOUBT
 
 
 def test_every_status_can_be_reached_and_every_unfinished_one_can_be_ended() -> None:
@@ -104,7 +104,8 @@ def test_what_an_attempts_outcome_makes_of_its_entry(outcome: PostOutcome, whole
 
 
 def test_a_complaint_about_many_fields_still_fits_its_column() -> None:
-    assert len(after_post(Refused(422, tuple(f"field_{number}" for number in range(50)))).code) == 64
+    refused = Refused(422, tuple(f"field_{number}" for number in range(50)))
+    assert len(after_post(refused, arrived_whole=True).code) == 64
 
 
 LOOKS: dict[str, tuple[list[str], int, int, Settlement | None]] = {
