@@ -115,6 +115,7 @@ def test_a_request_to_amend_is_recorded_in_full_before_it_leaves(
         "outcome": None,
         "code": None,
         "looks": 0,
+        "looked_at": None,
         "note_id": None,
     }
     why = {"attempt": 2, "kind": kind.value, "note_id": NOTE, "text": TEXT.hex()}

@@ -144,6 +144,7 @@ def test_a_claim_records_all_that_the_request_is_about_to_say_and_why(bench: Ben
         "outcome": None,
         "code": None,
         "looks": 0,
+        "looked_at": None,
         "note_id": None,
     }
     assert rows(bench, entry) == [row]
@@ -330,8 +331,10 @@ def test_the_attempt_in_doubt_is_read_with_everything_that_is_known_of_it(bench:
     doubtful, doubts = bench.ledger.attempts.doubtful(bench.only())
     assert (doubtful, doubts) == (replace(attempt, ended_at=bench.clock.now()), 1)
     later = bench.clock.now() + LOOKS.second
-    bench.ledger.attempts.record_look(bench.lease, doubtful, None, now=bench.clock.now(), due_at=later)
-    assert bench.ledger.attempts.doubtful(bench.only())[0].looks == 1
+    times = {"now": bench.clock.now(), "looked_at": LATER, "due_at": later}
+    bench.ledger.attempts.record_look(bench.lease, doubtful, None, **times)
+    doubtful, _ = bench.ledger.attempts.doubtful(bench.only())
+    assert (doubtful.looks, doubtful.looked_at) == (1, LATER)
 
 
 def test_a_look_that_finds_nothing_is_told_and_leaves_other_doubts_alone(bench: Bench) -> None:
@@ -341,9 +344,9 @@ def test_a_look_that_finds_nothing_is_told_and_leaves_other_doubts_alone(bench: 
         bench.clock.advance(60)
         attempt, _ = bench.ledger.attempts.doubtful(entry)
         now, due_at = bench.clock.now(), bench.clock.now() + LOOKS.second
-        bench.ledger.attempts.record_look(bench.lease, attempt, None, now=now, due_at=due_at)
+        bench.ledger.attempts.record_look(bench.lease, attempt, None, now=now, looked_at=LATER, due_at=due_at)
         assert bench.only() == replace(entry, due_at=due_at)
-        assert rows(bench, entry) == [before | {"looks": looks}]
+        assert rows(bench, entry) == [before | {"looks": looks, "looked_at": LATER}]
         assert steps(bench, entry)[-1] == ("looked", now, "worker", None, None, None, {"attempt": 1, "looks": looks})
     assert bench.only("doc-2") == other
     assert rows(bench, other)[0]["looks"] == 0
@@ -370,10 +373,10 @@ def test_a_look_that_ends_a_doubt_is_told_in_full(
     bench.clock.advance(60)
     now = bench.clock.now()
     record = bench.ledger.attempts.record_look
-    record(bench.lease, attempt, settlement, now=now, due_at=now, note_updated_at=LATER)
+    record(bench.lease, attempt, settlement, now=now, looked_at=LATER, due_at=now, note_updated_at=LATER)
     kept = replace(entry, status=settlement.to, reason=settlement.reason, due_at=now)
     assert bench.only() == replace(kept, **values)
-    assert rows(bench, entry) == [before | {"looks": 1, "note_id": settlement.note_id}]
+    assert rows(bench, entry) == [before | {"looks": 1, "looked_at": LATER, "note_id": settlement.note_id}]
     assert steps(bench, entry)[-1] == ("moved", now, "worker", "in_doubt", settlement.to, settlement.reason, why)
 
 
@@ -384,8 +387,9 @@ def test_a_look_for_what_is_no_longer_in_doubt_says_that_the_entry_moved(
     entry = bench.an_in_doubt()
     attempt, _ = bench.ledger.attempts.doubtful(entry)
     change(bench, entry, status=Status.REVIEW, reason=Reason.TWO_NOTES)
+    times = {"now": MORNING, "looked_at": MORNING, "due_at": LATER}
     with pytest.raises(EntryMoved):
-        bench.ledger.attempts.record_look(bench.lease, attempt, settlement, now=MORNING, due_at=LATER)
+        bench.ledger.attempts.record_look(bench.lease, attempt, settlement, **times)
     assert (rows(bench, entry)[0]["looks"], bench.only().due_at) == (0, entry.due_at)
 
 

@@ -30,6 +30,7 @@ from sync_worker.model import (
 from tests.conftest import MORNING, TestClock
 from tests.ledger_steps import NOTE, PATIENT, Bench, an_engine, emptied_bench
 
+LOOKS = LookTimes(first=timedelta(seconds=30), second=timedelta(seconds=120))
 STAMP = MORNING + timedelta(minutes=3)
 CONTENT = NoteContent((Section((Question("Plan", answer="<p>Rest.</p>"),)),)).as_json()
 
@@ -47,6 +48,7 @@ class StandIn:
 
     notes: list[StoredNote] = field(default_factory=list)
     refused: bool = False
+    server_date: datetime | None = None
     meanwhile: Callable[[], object] = lambda: None
     asked: list[tuple[str, datetime]] = field(default_factory=list)
 
@@ -69,11 +71,13 @@ class Watch:
     cliniko: StandIn = field(default_factory=StandIn)
     tally: Tally = field(default_factory=Tally)
     told: list[Any] = field(default_factory=list)
+    true: datetime = MORNING
+    """Cliniko's clock."""
+    looks: LookTimes = LOOKS
 
     def __post_init__(self) -> None:
-        looks = LookTimes(first=timedelta(seconds=30), second=timedelta(seconds=120))
         made: Any = {"cliniko": self.cliniko, "identity": self.cliniko, "clock": self.bench.clock}
-        self.resolver = DoubtResolver(ledger=self.bench.ledger, looks=looks, **made)
+        self.resolver = DoubtResolver(ledger=self.bench.ledger, looks=self.looks, **made)
 
     def a_doubt(self, document_id: str = "doc-1") -> Entry:
         """A document whose request ended now in doubt: the first look is due in half a minute."""
@@ -91,6 +95,8 @@ class Watch:
     def look(self, after: float = 30) -> None:
         """Look once; what was logged is in `told`."""
         self.bench.clock.advance(after)
+        self.true += timedelta(seconds=after)
+        self.cliniko.server_date = self.true
         with capture_logs() as self.told:
             self.resolver.resolve(self.bench.lease, self.tally)
 
@@ -142,15 +148,43 @@ def test_what_a_dead_worker_left_open_is_told_and_looked_for_half_a_minute_later
     assert len(watch.cliniko.asked) == 1
 
 
-def test_a_wall_clock_that_was_set_ahead_makes_no_second_look(watch: Watch) -> None:
+@pytest.mark.parametrize("step", [timedelta(hours=1), timedelta()], ids=["set ahead", "right"])
+def test_looks_are_told_apart_by_clinikos_clock_to_the_second(watch: Watch, step: timedelta) -> None:
+    watch.a_doubt()
+    watch.look()
+    watch.bench.clock._now += step
+    for after in (0, 90):
+        watch.look(after)
+        assert watch.told == []
+        assert watch.bench.only().status is Status.IN_DOUBT
+    watch.look(after=1)
+    assert watch.bench.only().status is Status.PENDING
+
+
+def test_a_note_that_shows_too_early_for_a_second_look_is_found_all_the_same(watch: Watch) -> None:
     watch.a_doubt()
     watch.look()
     watch.bench.clock._now += timedelta(hours=1)
-    watch.look(after=0)
-    watch.look(after=89)
-    assert len(watch.cliniko.asked) == 1
+    watch.cliniko.notes = [OURS]
+    watch.look(after=5)
+    assert watch.bench.only().status is Status.POSTED
+
+
+def test_without_clinikos_clock_the_hosts_own_has_to_do(watch: Watch) -> None:
+    watch.a_doubt()
+    watch.look()
+    watch.cliniko.meanwhile = lambda: setattr(watch.cliniko, "server_date", None)
+    watch.look(after=90)
+    assert watch.bench.only().status is Status.IN_DOUBT
     watch.look(after=1)
-    assert len(watch.cliniko.asked) == 2
+    assert watch.bench.only().status is Status.PENDING
+
+
+def test_looks_that_may_follow_at_once_do(engine: Engine, clock: TestClock) -> None:
+    watch = Watch(emptied_bench(engine, clock), looks=LookTimes(first=timedelta(), second=timedelta()))
+    watch.a_doubt()
+    watch.look()
+    watch.look(after=0)
     assert watch.bench.only().status is Status.PENDING
 
 
@@ -186,7 +220,7 @@ def test_two_looks_that_find_nothing_are_told_and_allow_one_more_request(watch: 
     watch.look()
     assert watch.told == [facts | {"looks": 1, "status": Status.IN_DOUBT, "note_id": None}]
     assert watch.bench.only() == replace(entry, due_at=MORNING + timedelta(seconds=120))
-    watch.look(after=90)
+    watch.look(after=91)
     assert watch.told == [facts | {"looks": 2, "status": Status.PENDING, "note_id": None}]
     assert watch.bench.only() == replace(entry, status=Status.PENDING, bound=True, due_at=watch.bench.clock.now())
     assert watch.tally == Tally()
@@ -214,13 +248,13 @@ def test_every_doubt_that_one_look_ends_is_counted(watch: Watch, copies: int) ->
 def test_a_second_doubt_that_nothing_is_found_for_is_a_persons(watch: Watch) -> None:
     watch.a_doubt()
     watch.look()
-    watch.look(after=90)
+    watch.look(after=91)
     attempt = watch.bench.claim(watch.bench.only())
     assert attempt is not None
     watch.bench.settle(attempt, Settlement(Status.IN_DOUBT, None, None, "in_doubt", "http_502"))
     watch.look(after=30)
     assert watch.bench.only().status is Status.IN_DOUBT
-    watch.look(after=90)
+    watch.look(after=91)
     assert watch.bench.only().reason is Reason.TWICE_IN_DOUBT
 
 
