@@ -1,7 +1,7 @@
 """`audit`: do Heidi, the ledger and Cliniko say the same? Writes nothing, anywhere."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,6 @@ from sync_worker.bootstrap import cliniko_client, heidi_client
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, print_json, say
-from sync_worker.errors import ConfigurationError
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.views import Views
@@ -41,7 +40,7 @@ class _Audit:
 
 def audit(since: str | None, *, as_json: bool) -> int:
     """Print what each clinician's three sides count and where they differ. 1 if anything is off or was not audited."""
-    day = _day(since)
+    day = setup.day("--since", since) if since is not None else None
     settings, clock = setup.load()
     ledger = Ledger(setup.require_ledger(settings), region=settings.heidi_region)
     states = Views(ledger.engine).clinicians()
@@ -58,13 +57,6 @@ def audit(since: str | None, *, as_json: bool) -> int:
     else:
         _show(of, accounts, findings)
     return PARTLY if findings or any(account.error for account in accounts) else DONE
-
-
-def _day(since: str | None) -> date | None:
-    try:
-        return date.fromisoformat(since) if since is not None else None
-    except ValueError:
-        raise ConfigurationError(["--since takes a day, such as 2026-11-01."]) from None
 
 
 def _zone(settings: Settings, states: dict[str, ClinicianState]) -> ZoneInfo:

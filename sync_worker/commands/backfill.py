@@ -40,7 +40,7 @@ class _Wish:
 
 def backfill(since: str, until: str | None) -> int:
     """Bring in the sessions of these days. 0 when every document of them is filed, held or skipped."""
-    first, last = _day("--since", since), _day("--until", until) if until is not None else None
+    first, last = setup.day("--since", since), setup.day("--until", until) if until is not None else None
     if last is not None and last < first:
         raise ConfigurationError(["--until is before --since: no session is in between."])
     settings, clock = setup.load()
@@ -59,13 +59,6 @@ def backfill(since: str, until: str | None) -> int:
         raise NotPossible("Stopped. Nothing is lost: `run` goes on with it, and so does this command.") from None
     finally:
         worker.close()
-
-
-def _day(name: str, given: str) -> date:
-    try:
-        return date.fromisoformat(given)
-    except ValueError:
-        raise ConfigurationError([f"{name} takes a day, such as 2026-11-01."]) from None
 
 
 def _ask(

@@ -62,7 +62,7 @@ def move(url: str) -> int:
     """Move the ledger into another database, which must be empty. 3 while a worker is running."""
     settings, clock = setup.load()
     try:
-        address = values._database_url(url)
+        address = values.as_database_url(url)
     except ValueError:
         wanted = "the new database must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME."
         raise ConfigurationError([f"db move: {wanted}"]) from None

@@ -12,7 +12,7 @@ from sync_worker.bootstrap import cliniko_client, heidi_client, note_settings
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, print_json, report, say
-from sync_worker.errors import ConfigurationError, RemoteError
+from sync_worker.errors import RemoteError
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.views import Views
@@ -25,7 +25,7 @@ from sync_worker.settings import ClinicianSettings, Settings
 
 def plan(since: str | None, *, as_json: bool) -> int:
     """Print each document that the next tick would touch, what it would do, and why."""
-    day = _day(since)
+    day = setup.day("--since", since) if since is not None else None
     settings, clock = setup.load()
     engine = setup.existing_ledger(settings, read_only=True)
     ledger = Ledger(engine, region=settings.heidi_region) if engine is not None else None
@@ -45,13 +45,6 @@ def plan(since: str | None, *, as_json: bool) -> int:
     else:
         _show(planned)
     return report("plan", list(dict.fromkeys(troubles)), PARTLY, as_json=False) if troubles else DONE
-
-
-def _day(since: str | None) -> date | None:
-    try:
-        return date.fromisoformat(since) if since is not None else None
-    except ValueError:
-        raise ConfigurationError(["--since takes a day, such as 2026-11-01."]) from None
 
 
 def _plan_one(

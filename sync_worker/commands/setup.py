@@ -4,11 +4,12 @@ import os
 import signal
 import sys
 import threading
+from datetime import date
 
 from sqlalchemy import Engine
 
 from sync_worker.clock import Clock, SystemClock
-from sync_worker.errors import SyncWorkerError
+from sync_worker.errors import ConfigurationError, SyncWorkerError
 from sync_worker.ledger import Ledger, migrate
 from sync_worker.ledger.copies import require_in_use
 from sync_worker.ledger.storage import open_engine, sqlite_path
@@ -47,6 +48,14 @@ def _set_up(settings: Settings, level: str) -> None:
     os.umask(0o077)  # whatever this program makes is for its own user's eyes
     configure_logging(level=level, fmt=settings.sync_log_format)
     quiet_stamina()
+
+
+def day(option: str, given: str) -> date:
+    """The day that an option names. Raises `ConfigurationError` where it names none."""
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise ConfigurationError([f"{option} takes a day, such as 2026-11-01."]) from None
 
 
 def ledger_version(settings: Settings) -> str | None:

@@ -95,8 +95,8 @@ def _matching(pattern: re.Pattern[str]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _database_url(value: str) -> str:
-    """SQLite in memory is refused: a ledger that forgets is none."""
+def as_database_url(value: str) -> str:
+    """A ledger's address as SQLAlchemy takes it. SQLite in memory is refused: a ledger that forgets is none."""
     if value.startswith("postgresql://"):
         value = value.replace("postgresql://", "postgresql+psycopg://", 1)
     in_a_file = re.fullmatch(r"sqlite:///(?!:memory:)[^?]+", value)
@@ -177,7 +177,7 @@ class Settings(BaseSettings):
 
     database_url: Annotated[
         SecretStr,
-        BeforeValidator(_database_url),
+        BeforeValidator(as_database_url),
         _must("sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME"),
     ] = SecretStr("sqlite:///data/sync_worker.db")
 
