@@ -32,8 +32,8 @@ def _commands(monkeypatch: pytest.MonkeyPatch, clock: TestClock) -> Iterator[Non
     """Commands go by the test's clock, and what their own process's end would close is closed."""
     opened: list[sa.Engine] = []
 
-    def open_and_remember(url: str, *, read_only: bool = False) -> sa.Engine:
-        opened.append(open_engine(url, read_only=read_only))
+    def open_and_remember(url: str, **how: bool) -> sa.Engine:
+        opened.append(open_engine(url, **how))
         return opened[-1]
 
     monkeypatch.setattr("sync_worker.commands.setup.SystemClock", lambda: clock)
