@@ -81,6 +81,11 @@ class DoubtResolver:
         apart = self._looks.second - self._looks.first
         return attempt.looked_at is None or apart <= timedelta() or at - attempt.looked_at >= apart + DATE_PRECISION
 
+    def _wait_anew_where_it_went_back(self, lease: Lease, attempt: Attempt, at: datetime) -> None:
+        """Count the distance from now where the last look's clock was ahead: else the doubt waits for that time."""
+        if attempt.looked_at is not None and attempt.looked_at > at:
+            self._ledger.attempts.wait_anew(lease, attempt, looked_at=at)
+
     def _authors_notes(self, doubts: list[Doubt]) -> list[StoredNote]:
         since = min(doubt.attempt.started_at for doubt in doubts) - BEFORE_ATTEMPT
         return self._cliniko.notes_of(self._identity.practitioner().practitioner_id, since)
@@ -89,6 +94,7 @@ class DoubtResolver:
         found = self._found(doubt, notes)
         looked_at = self._cliniko.server_date or self._clock.now()
         if not found and not self._is_apart(doubt.attempt, looked_at):
+            self._wait_anew_where_it_went_back(lease, doubt.attempt, looked_at)
             return
         looks = doubt.attempt.looks + 1
         ids = [note.note_id for note in found]

@@ -176,6 +176,13 @@ class Attempts:
                     db, attempt, Status.IN_DOUBT, settlement, now=now, due_at=due_at, note_updated_at=note_updated_at
                 )
 
+    def wait_anew(self, lease: Lease, attempt: Attempt, *, looked_at: datetime) -> None:
+        """Let the next look count its distance from `looked_at`. No look is counted."""
+        with writing(self.engine) as db:
+            require_lease(db, lease)
+            where = AttemptRow.id == attempt.attempt_id
+            db.execute(update(AttemptRow).where(where).values(looked_at=looked_at))
+
     def notes_of_others(self, note_ids: Iterable[str], entry: Entry, attempt: Attempt | None = None) -> set[str]:
         """Those of these notes that belong to another entry, or to an earlier attempt of this one."""
         ids = list(note_ids)

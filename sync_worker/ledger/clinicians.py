@@ -111,7 +111,6 @@ class Clinicians:
                 (EntryRow.due_at, entries),
                 (EntryRow.text_since, entries),
                 (AttemptRow.ended_at, attempts),
-                (AttemptRow.looked_at, attempts),
                 (SessionRow.retry_at, sessions),
             ):
                 db.execute(update(column.class_).where(ours, column > now).values({column: now}))

@@ -59,3 +59,40 @@ def test_a_worker_that_died_between_its_looks_does_not_take_a_step_of_the_clock_
         world.tick(full=False)
         assert world.entries().popitem()[1] == "posted"
         assert len(world.notes()) == 1
+
+
+def test_two_looks_are_no_closer_where_the_clock_is_set_back_between_them() -> None:
+    with a_world(SYNC_SETTLE_SECONDS="0") as world:
+        world.a_patient()
+        world.a_document(world.a_session(), "# Plan\n\nRest.")
+        world.cliniko.list_lag_seconds = 60
+        world.cliniko.fail_post("commit_then_drop")
+        world.tick()
+        world.clock.advance(31)
+        world.tick(full=False)
+        world.clock.step(timedelta(hours=-1))
+        for _ in range(4):
+            world.clock.advance(5)
+            world.tick(full=False)
+            assert world.entries().popitem()[1] == "in_doubt"
+        world.clock.advance(100)
+        world.tick(full=False)
+        assert world.entries().popitem()[1] == "posted"
+        assert len(world.notes()) == 1
+
+
+def test_a_doubt_does_not_wait_until_a_time_that_clinikos_clock_told_by_mistake() -> None:
+    with a_world(SYNC_SETTLE_SECONDS="0") as world:
+        world.a_patient()
+        world.a_document(world.a_session(), "# Plan\n\nRest.")
+        world.cliniko.fail_post("drop")
+        world.tick()
+        world.clock.advance(31)
+        world.cliniko.clock_offset_seconds = 365 * 86_400
+        world.tick(full=False)
+        world.cliniko.clock_offset_seconds = 0
+        for _ in range(3):
+            world.clock.advance(100)
+            world.tick(full=False)
+        assert world.entries().popitem()[1] == "posted"
+        assert (len(world.notes()), world.posts()) == (1, 2)
