@@ -1,6 +1,8 @@
 """What changes after a note is filed: the document, the patient, the clinician's mind, and the pace."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -397,6 +399,36 @@ def test_a_worker_that_dies_around_an_amendment_leaves_it_done_once(
     assert "sling for a week" in str(note.content) if wish == "update" else note.archived_at is not None
     requests = writes(clinic, "PATCH", note_id) + writes(clinic, "POST", f"{note_id}/archive")
     assert requests == 1
+
+
+@pytest.mark.parametrize("when", ["while the update is under way", "after its worker died"])
+def test_a_withdrawal_that_overtakes_an_update_is_carried_out(
+    make_clinic: Callable[[str], Clinic], ledger_url: str, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    clinic = make_clinic(ledger_url)
+    document, _ = filed(clinic, SYNC_REVISIONS="update_draft")
+    clinic.heidi.edit_document(document, NEWER)
+    cliniko = clinic.worker.pipelines["physio-1"].cliniko
+    update = cliniko.update_treatment_note
+
+    def take_back(*what: Any) -> object:
+        decisions(clinic).withdraw(1, "wrong_patient", clinic.clock.now())
+        if when == "after its worker died":
+            raise Died
+        return update(*what)
+
+    monkeypatch.setattr(cliniko, "update_treatment_note", take_back)
+    with suppress(Died):
+        clinic.worker.pipelines["physio-1"].tick(full=True)
+    clinic.restart()
+    assert [report.trouble for report in clinic.ticks(2)] == [None, None]
+    assert clinic.notes()[0].archived_at is not None
+    assert clinic.ledger.entries.get(1).status is Status.WITHDRAWN
+    assert [one["outcome"] for one in Views(clinic.ledger.engine).entry_life(1).attempts] == [
+        "accepted",
+        "in_doubt",
+        "accepted",
+    ]
 
 
 # ---------------------------------------------------------------- the pace

@@ -49,6 +49,7 @@ class Amendments:
             waits = kind is AttemptKind.UPDATE and is_paused(db, lease.clinician_id)
             if waits or db.execute(select(EntryRow.id).where(*where)).scalar() is None:
                 return None
+            _end_abandoned(db, lease, entry, now)
             number = next_number(db, entry)
             details = {"attempt": number, "kind": kind.value, "note_id": entry.note_id, "text": fingerprint.hex()}
             append(
@@ -137,6 +138,19 @@ class Amendments:
             where = AttemptRow.id == attempt.attempt_id
             db.execute(update(AttemptRow).where(where).values(looks=AttemptRow.looks + 1))
             db.execute(update(EntryRow).where(EntryRow.id == attempt.entry_id).values(due_at=due_at))
+
+
+def _end_abandoned(db: Connection, lease: Lease, entry: Entry, now: datetime) -> None:
+    """End a try that was left open, by a dead worker or since a person wished something else meanwhile.
+
+    Only the holder of the lease may: nobody else can have a request under way.
+    """
+    query = select(*AttemptRow.__table__.columns)
+    query = query.where(AttemptRow.entry_id == entry.entry_id, AttemptRow.ended_at.is_(None))
+    for row in db.execute(query).all():
+        attempt = attempt_of(row)
+        end(db, attempt, "in_doubt", "abandoned", None, now)
+        _tell(db, lease, attempt, "in_doubt", "abandoned", now)
 
 
 def _tell(db: Connection, lease: Lease, attempt: Attempt, outcome: str, code: str, now: datetime) -> None:
