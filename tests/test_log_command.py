@@ -25,8 +25,8 @@ def _engines_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What the end of a command's own process would close."""
     opened: list[sa.Engine] = []
 
-    def open_and_remember(url: str, *, read_only: bool = False) -> sa.Engine:
-        opened.append(open_engine(url, read_only=read_only))
+    def open_and_remember(url: str, **how: bool) -> sa.Engine:
+        opened.append(open_engine(url, **how))
         return opened[-1]
 
     monkeypatch.setattr("sync_worker.commands.setup.open_engine", open_and_remember)
