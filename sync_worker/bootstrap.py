@@ -199,6 +199,7 @@ def tick_settings(settings: Settings, clinician: ClinicianSettings) -> TickSetti
         settle=timedelta(seconds=settings.sync_settle_seconds),
         start_at=settings.sync_start_at,
         revisions=settings.sync_revisions,
+        surely_listed=look_times(settings).second,
     )
 
 

@@ -71,6 +71,8 @@ class TickSettings:
     settle: timedelta
     start_at: datetime | date | None
     revisions: Revisions
+    surely_listed: timedelta
+    """After so long whatever was sent is in Cliniko's lists, or never will be."""
 
 
 class Pipeline:
@@ -133,6 +135,7 @@ class Pipeline:
             if self.ledger.clinicians.was_clock_ahead(state, now=self.clock.now()):
                 self.ledger.clinicians.forget_the_future(lease, now=self.clock.now())
             if self.ledger.was_restored_since(state.last_poll_at):
+                self._wait_for_the_lists()
                 self._adopt_what_is_there(lease)
             self._unless_refused(lambda: self.doubts.resolve(lease, self._tally))
             self._unless_refused(lambda: self.collect_sessions(lease, full=full))
@@ -210,6 +213,14 @@ class Pipeline:
                 return self.poster.post(lease, entry, prepared, hint_seen(self.ledger, session.hint), self._tally)
 
     # ------------------------------------------------------------ before the request
+
+    def _wait_for_the_lists(self) -> None:
+        """What was sent just before a copy was put back may not be listed yet, and then no look would find it."""
+        restored_at, longest = self.ledger.restored_at(), self.settings.surely_listed
+        left = restored_at + longest - self.clock.now() if restored_at is not None else timedelta()
+        if timedelta() < left <= longest:  # else the clock was set back since
+            log.warning("ledger.restored", clinician=self.settings.name, seconds=round(left.total_seconds()))
+            self.clock.sleep(left.total_seconds())
 
     def _adopt_what_is_there(self, lease: Lease) -> None:
         """The ledger is a copy put back: what it thinks is still to be filed may be in Cliniko, and gone from Heidi."""

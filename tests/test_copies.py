@@ -240,6 +240,26 @@ def test_an_old_copy_files_nothing_again(ledger_url: str, make_clinic: MakeClini
     assert counted["broken"] == 0
 
 
+def test_a_note_filed_just_before_an_old_copy_is_put_back_is_not_filed_again_though_no_list_shows_it_yet(
+    clinic: Clinic, tmp_path: Path
+) -> None:
+    clinic.cliniko.list_lag_seconds = 60
+    clinic.restart(SYNC_SETTLE_SECONDS="600")
+    clinic.a_finished_document()
+    clinic.tick()
+    engine = clinic.ledger.engine
+    files.write_backup(engine, tmp_path / "old")  # the document is there, and waits to settle
+    clinic.clock.advance(700)
+    assert clinic.tick().tally.posted == 1
+    clinic.restart()
+    clinic.clock.advance(5)
+    copies.restore(engine, tmp_path / "old", now=clinic.clock.now(), actor="test", replace=True)
+    clinic.clock.advance(5)
+    clinic.ticks(3)
+    assert (len(clinic.notes()), clinic.posts()) == (1, 1)
+    assert Views(clinic.ledger.engine).entry_counts()["posted"] == 1
+
+
 def test_a_note_filed_after_the_copy_is_adopted_although_its_session_is_gone_from_heidi(
     clinic: Clinic, tmp_path: Path
 ) -> None:

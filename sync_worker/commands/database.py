@@ -91,8 +91,9 @@ def _tell(done: Restored) -> None:
     if done.damaged is not None:
         say(f"The damaged file is kept as {done.damaged}.")
     say(
-        "The next tick looks in Cliniko before it posts: what was filed after the backup is found there, and not filed "
-        "again. What people decided after the backup is not in it: go through the review list again."
+        "The next tick looks in Cliniko before it posts, not sooner than two minutes from now, when it surely lists "
+        "what was filed last: what was filed after the backup is found there, and not filed again. What people decided "
+        "after the backup is not in it: go through the review list again."
     )
     if done.was_retired:
         say("This ledger had been moved to another database: see that no worker uses that one any more.")

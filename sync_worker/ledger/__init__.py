@@ -57,9 +57,13 @@ class Ledger:
 
     def was_restored_since(self, moment: datetime | None) -> bool:
         """Whether the ledger was put back from a copy after a moment; None is before everything."""
-        with reading(self.engine) as db:
-            restored_at = db.execute(select(Installation.restored_at)).scalar()
+        restored_at = self.restored_at()
         return restored_at is not None and (moment is None or moment < restored_at)
+
+    def restored_at(self) -> datetime | None:
+        """When the ledger was last put back from a copy, if it ever was."""
+        with reading(self.engine) as db:
+            return db.execute(select(Installation.restored_at)).scalar()
 
     def decisions(self) -> int:
         """A number that grows with each decision of a person: a change means there is something to do."""
