@@ -1,5 +1,7 @@
 """One worker per clinician: shown with real processes, which are killed and stopped, on both databases."""
 
+import resource
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,6 +11,7 @@ import pytest
 
 from sync_worker.errors import LedgerUnavailable
 from sync_worker.ledger import Ledger
+from sync_worker.ledger import leases as leases_module
 from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.storage import open_engine, reading, sqlite_path
 from sync_worker.model import Lease
@@ -124,6 +127,19 @@ def test_a_ledger_that_fails_while_a_lease_is_taken_does_not_keep_it_from_the_ne
     with bench.ledger.engine.begin() as db:
         db.exec_driver_sql("ALTER TABLE leases_elsewhere RENAME TO leases")
     assert leases.acquire(clinician, bench.clock.now()) is not None
+
+
+def test_a_lock_beside_a_full_disk_is_taken_and_let_go_without_a_name(tmp_path: Path) -> None:
+    locks = leases_module._FileLocks(tmp_path / "ledger.db", "a worker")
+    told, (soft, hard) = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # no file may hold a byte
+    try:
+        assert locks.try_lock(1)
+        locks.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, told)
+    assert locks.holder(1) is None
 
 
 # ---------------------------------------------------------------- a lock that is lost

@@ -147,10 +147,8 @@ class _FileLocks:
     @staticmethod
     def _say(file: IO[str], name: str) -> None:
         with suppress(OSError):  # a full disk: the lock holds without a name
-            file.seek(0)
-            file.truncate()
-            file.write(name)
-            file.flush()
+            os.ftruncate(file.fileno(), 0)
+            os.pwrite(file.fileno(), name.encode(), 0)  # past the buffer, which would be written when the file closes
 
     def _path(self, clinician_id: int) -> Path:
         return self._ledger_path.with_name(f"{self._ledger_path.name}.clinician-{clinician_id}.lock")
