@@ -243,6 +243,14 @@ def test_a_persons_decision_about_a_shared_session_stands(bench: Bench, colleagu
     assert (bench.only().status, bench.only().patient_id) == (Status.PENDING, PATIENT)
 
 
+def test_a_shared_session_that_a_person_lets_go_on_is_not_held_again(bench: Bench, colleague: Bench) -> None:
+    bench.read({"doc-1": "Rest."})
+    colleague.read({"doc-1": "Rest."})
+    Decisions(bench.ledger.engine, "person test").retry(bench.only().entry_id, bench.clock.now())
+    assert colleague.read({"doc-1": "Rest."}).review == 0
+    assert (bench.only().status, bench.only().clinician_id) == (Status.PENDING, bench.lease.clinician_id)
+
+
 @pytest.mark.postgres
 def test_two_clinicians_who_read_a_shared_session_at_one_moment_make_one_entry(postgres_bench: Bench) -> None:
     bench, colleague = postgres_bench, Bench(postgres_bench.ledger, postgres_bench.clock, "physio-2")

@@ -12,7 +12,7 @@ from sync_worker.errors import LeaseLost
 from sync_worker.ledger.clinicians import clinician_of, clinician_rows, move_stamps
 from sync_worker.ledger.moves import WORKER, entries_of, insert_once, later, move, require_lease
 from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import BackfillRow, ClinicianRow, EntryRow, SessionRow
+from sync_worker.ledger.tables import BackfillRow, ClinicianRow, EntryRow, SessionRow, TrailRow
 from sync_worker.ledger.trail import Event, append, lock_trail
 from sync_worker.model import (
     Backfill,
@@ -255,7 +255,7 @@ class _PageRecorder:
     def _compare(self, entry: Entry, document: DocumentSeen, read_at: datetime) -> bool:
         """Follow a document that we know; say whether its text changed."""
         if entry.clinician_id != self.clinician.clinician_id:
-            if entry.status is Status.PENDING and not entry.pinned:  # else a person has decided already
+            if entry.status is Status.PENDING and not self._has_a_person_decided(entry):
                 self._move(entry, Status.REVIEW, Reason.SHARED_SESSION)
                 self.tally.review += 1
             return False
@@ -266,6 +266,11 @@ class _PageRecorder:
         if document.text_hash == entry.text_hash:
             return False
         return self._changed(entry, document, read_at)
+
+    def _has_a_person_decided(self, entry: Entry) -> bool:
+        """Whether a person knows that the session is in two lists: nobody else lets such an entry go on."""
+        where = (TrailRow.entry_id == entry.entry_id, TrailRow.reason == Reason.SHARED_SESSION)
+        return entry.pinned or self.db.execute(select(TrailRow.id).where(*where).limit(1)).first() is not None
 
     def _bring_into_scope(self, entry: Entry, document: DocumentSeen, seen: SessionSeen, row: Any) -> bool:
         """Make an entry that was left alone for its age pending, where a person wants it; say whether it was one."""
