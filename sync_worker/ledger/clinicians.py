@@ -17,7 +17,7 @@ from sync_worker.ledger.tables import (
     LeaseRow,
     SessionRow,
 )
-from sync_worker.lifecycle import LONGEST_POSTPONEMENT
+from sync_worker.lifecycle import LONGEST_POSTPONEMENT, REREAD_FOR
 from sync_worker.model import Backfill, ClinicianState, Lease, PauseReason, Practitioner, Status
 
 
@@ -112,8 +112,11 @@ class Clinicians:
                 (EntryRow.text_since, entries),
                 (AttemptRow.ended_at, attempts),
                 (SessionRow.retry_at, sessions),
+                (ClinicianRow.resumed_at, ClinicianRow.id == lease.clinician_id),  # else the brake counts from then
             ):
                 db.execute(update(column.class_).where(ours, column > now).values({column: now}))
+            far = SessionRow.reread_until > now + REREAD_FOR  # else they are read at every poll until then
+            db.execute(update(SessionRow).where(sessions, far).values(reread_until=now + REREAD_FOR))
             for column in (ClinicianRow.last_sweep_at, ClinicianRow.last_deep_at):
                 where = (ClinicianRow.id == lease.clinician_id, column > now)
                 db.execute(update(ClinicianRow).where(*where).values({column: None}))

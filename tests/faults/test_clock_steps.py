@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from sync_worker.ledger.decisions import Decisions
 from tests.faults.clock_steps import STEPS, polls_after, tell
 from tests.faults.world import a_world
 
@@ -96,3 +97,38 @@ def test_a_doubt_does_not_wait_until_a_time_that_clinikos_clock_told_by_mistake(
             world.tick(full=False)
         assert world.entries().popitem()[1] == "posted"
         assert (len(world.notes()), world.posts()) == (1, 2)
+
+
+def test_the_brake_holds_after_somebody_resumed_while_the_clock_was_a_year_ahead() -> None:
+    with a_world(SYNC_SETTLE_SECONDS="0") as world:
+        world.a_patient()
+        world.clock.step(timedelta(days=365))
+        world.tick()
+        decisions = Decisions(world.ledger.engine, "person test")
+        decisions.pause([1], world.clock.now())
+        decisions.resume([1], world.clock.now())
+        world.clock.step(timedelta(days=-365))
+        world.clock.advance(120)
+        world.extra["SYNC_BRAKE_POSTS_PER_HOUR"] = "2"
+        world.restart()
+        world.tick()
+        world.clock.advance(120)
+        for number in range(4):
+            world.a_document(world.a_session(), f"# Plan\n\nLetter {number}: {'again ' * number}.")
+        world.tick()
+        assert len(world.notes()) == 2
+        assert world.state().pause_reason == "brake"
+
+
+def test_a_session_that_changed_while_the_clock_was_a_year_ahead_is_not_read_at_every_poll_for_a_year() -> None:
+    with a_world() as world:
+        world.a_patient()
+        session = world.a_session()
+        world.tick()
+        world.clock.step(timedelta(days=365))
+        world.a_document(session)
+        world.tick()
+        world.clock.step(timedelta(days=-365))
+        world.tick()
+        world.clock.advance(3 * 3600)
+        assert world.ledger.sessions.to_reread(1, world.clock.now()) == []
