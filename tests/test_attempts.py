@@ -244,11 +244,20 @@ def test_the_brake_counts_neither_another_clinicians_notes_nor_updates_nor_older
     assert not claimed(bench, "doc-7", brake=1)
 
 
-def test_who_resumes_knows_what_waited_and_the_brake_counts_anew_for_what_comes_later(bench: Bench) -> None:
+def test_who_resumes_releases_all_that_waited_and_the_brake_counts_anew_for_what_comes_later(bench: Bench) -> None:
+    ended(bench, "doc-2", POSTED)
+    bench.a_pending("doc-4")
+    assert not claimed(bench, "doc-3", brake=1)
+    Decisions(bench.ledger.engine, "person test").resume(None, bench.clock.now())  # in the moment they were found
+    bench.clock.advance(60)
+    assert [bench.claim(bench.only(waited), brake=1) is not None for waited in ("doc-3", "doc-4")] == [True, True]
+    assert not claimed(bench, "doc-5", brake=1)
+
+
+def test_the_brake_does_not_count_what_was_sent_before_somebody_resumed(bench: Bench) -> None:
     ended(bench, "doc-2", POSTED)
     assert not claimed(bench, "doc-3", brake=1)
     Decisions(bench.ledger.engine, "person test").resume(None, bench.clock.now())
-    assert bench.claim(bench.only("doc-3"), brake=1) is not None  # found in the very moment of the decision
     bench.clock.advance(60)
     assert claimed(bench, "doc-4", brake=1)
     assert not claimed(bench, "doc-5", brake=1)
