@@ -157,12 +157,20 @@ class Installation:
         self._change_ledger(self.ledger.make)
         self.tell("the ledger is lost")
 
-    def put_copy_back(self) -> None:
+    def restore_copy(self) -> None:
         """Somebody restores an older copy of the ledger, if there is one."""
+        assert isinstance(self.ledger, FileLedger)
+        ledger = self.ledger
+        if ledger.has_copy():
+            self._change_ledger(lambda: ledger.restore(self.host.now()))
+            self.tell("an old copy of the ledger is restored")
+
+    def put_copy_back(self) -> None:
+        """Somebody copies an older copy of the ledger over it by hand, if there is one."""
         assert isinstance(self.ledger, FileLedger)
         if self.ledger.has_copy():
             self._change_ledger(self.ledger.put_copy_back)
-            self.tell("an old copy of the ledger is put back")
+            self.tell("an old copy of the ledger is put back by hand")
 
     def _change_ledger(self, change: Callable[[], object]) -> None:
         self.stop_all()

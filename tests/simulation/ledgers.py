@@ -3,12 +3,13 @@
 import os
 import shutil
 import tempfile
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from sync_worker.ledger import migrate
+from sync_worker.ledger import copies, migrate
 from sync_worker.ledger.storage import open_engine, writing
 from sync_worker.ledger.tables import Base
 
@@ -53,9 +54,20 @@ class FileLedger:
         return self._copy is not None
 
     def put_copy_back(self) -> None:
-        """The backup takes the ledger's place. No process may have it open."""
+        """Somebody copies the backup over the ledger by hand, who tells nobody. No process may have it open."""
         assert self._copy is not None
         self.path.write_bytes(self._copy)
+
+    def restore(self, now: datetime) -> None:
+        """`db restore`. No process may have the ledger open."""
+        assert self._copy is not None
+        backup = self.path.with_name("backup.db")
+        backup.write_bytes(self._copy)
+        engine = open_engine(self.url)
+        copies.restore(engine, backup, now=now, actor="person", replace=True)
+        engine.dispose()
+        for file in self.path.parent.glob("backup.db*"):
+            file.unlink()
 
     def close(self) -> None:
         shutil.rmtree(self.path.parent, ignore_errors=True)

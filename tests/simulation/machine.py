@@ -174,11 +174,14 @@ class Practice(RuleBasedStateMachine):
         self.ledger.keep_copy()
 
     @precondition(lambda self: self.may_lose_ledger and self.ledger.has_copy())
-    @rule()
-    def put_copy_back(self) -> None:
+    @rule(by_hand=st.booleans())
+    def put_copy_back(self, by_hand: bool) -> None:
         """The ledger is restored as it was."""
-        self.installation.time.advance(300)
-        self.installation.put_copy_back()
+        if by_hand:
+            self.installation.time.advance(300)
+            self.installation.put_copy_back()
+        else:
+            self.installation.restore_copy()
 
     # ------------------------------------------------------------ time and work
 

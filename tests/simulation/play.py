@@ -160,10 +160,12 @@ class _Run:
         if drawn < 0.10:
             self.installation.stop_all()
             self.ledger.keep_copy()
-        elif drawn < 0.15:
+        elif drawn < 0.14:
+            self.installation.restore_copy()
+        elif drawn < 0.16:
             self.installation.time.advance(300)
             self.installation.put_copy_back()
-        elif drawn < 0.18:
+        elif drawn < 0.19:
             self.installation.time.advance(300)
             self.installation.lose_ledger()
 
