@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import sqlite3
 import tempfile
+from contextlib import closing
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -46,8 +48,10 @@ class FileLedger:
             file.unlink()
 
     def keep_copy(self) -> None:
-        """A backup, taken while nobody writes."""
-        self._copy = self.path.read_bytes()
+        """A backup, taken while nobody writes, of a ledger that some worker has begun."""
+        with closing(sqlite3.connect(self.path)) as db:
+            if db.execute("SELECT count(*) FROM installation").fetchone() == (1,):
+                self._copy = self.path.read_bytes()
 
     def has_copy(self) -> bool:
         """Whether this ledger was ever copied."""
