@@ -14,7 +14,7 @@ from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import Settlement
 from sync_worker.model import Entry, Reason, Status
-from tests.conftest import MORNING, TestClock
+from tests.conftest import MORNING, Clinic, TestClock
 from tests.ledger_steps import DATABASES, PATIENT, Bench, an_engine, cutting_in, emptied_bench, note_of
 
 OTHER_PATIENT, OTHER_NOTE = "1000000000000000002", "2000000000000000002"
@@ -157,6 +157,20 @@ def test_a_doubt_that_a_person_ended_as_not_there_goes_to_the_same_patient_again
     decisions.resolve_not_there(entry.entry_id, bench.clock.now())
     assert (bench.only().patient_id, bench.only().bound) == (PATIENT, True)
     assert bench.claim(bench.only()) is not None
+
+
+def test_an_impatient_retry_does_not_send_again_while_the_note_may_still_be_on_its_way(clinic: Clinic) -> None:
+    people, surely_ended = Decisions(clinic.ledger.engine, "person Ada"), timedelta(seconds=120)
+    clinic.a_finished_document()
+    clinic.cliniko.fail_post("commit_late:25")
+    clinic.tick()
+    people.resolve_not_there(1, clinic.clock.now(), surely_ended=surely_ended)
+    people.retry(1, clinic.clock.now(), surely_ended=surely_ended)
+    clinic.tick()
+    assert clinic.posts() == 1
+    clinic.clock.advance(125)
+    assert clinic.tick().tally.posted == 1
+    assert (len(clinic.notes()), clinic.posts()) == (1, 1)
 
 
 def test_a_doubt_that_a_person_ended_as_there_is_never_sent_again(bench: Bench, decisions: Decisions) -> None:

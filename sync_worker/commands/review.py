@@ -71,8 +71,10 @@ def dismiss(entry: int, reason: str, *, as_json: bool) -> int:
 
 def retry(entry: int, *, as_json: bool) -> int:
     """Try an entry again with the next tick."""
-    engine, decisions, clock = _deciding()
-    decisions.retry(entry, clock.now())
+    settings, clock = setup.load()
+    engine = setup.require_ledger(settings, read_only=False)
+    surely_ended = timedelta(seconds=settings.sync_doubt_second_look_seconds)
+    Decisions(engine, actor()).retry(entry, clock.now(), surely_ended=surely_ended)
     return tell(engine, entry, "It is tried again with the next tick.", as_json=as_json)
 
 

@@ -54,14 +54,18 @@ class Decisions:
             else:
                 self._move(db, entry, Status.SKIPPED, now, told, reason=Reason.DISMISSED, because=code)
 
-    def retry(self, entry_id: int, now: datetime) -> None:
-        """Try the entry again: match and file it, or look again where it is in doubt."""
+    def retry(self, entry_id: int, now: datetime, *, surely_ended: timedelta = timedelta()) -> None:
+        """Try the entry again: match and file it, or look again where it is in doubt.
+
+        One that waits for a last attempt to be `surely_ended` old goes on waiting for that.
+        """
         with self._deciding(entry_id) as (db, entry):
             self._require(entry, Status.REVIEW, Status.PENDING)
             self._require_no_note(entry)
             told = {"decision": "retry"}
             if entry.status is Status.PENDING:
-                db.execute(update(EntryRow).where(EntryRow.id == entry_id).values(due_at=now))
+                due_at = _not_before(db, entry_id, now, surely_ended)
+                db.execute(update(EntryRow).where(EntryRow.id == entry_id).values(due_at=due_at))
                 self._tell(db, entry, Event.DECIDED, now, details=told)
             elif entry.reason in lifecycle.DOUBTS and _was_in_doubt(db, entry):
                 self._move(db, entry, Status.IN_DOUBT, now, told, due_at=now)
@@ -85,9 +89,7 @@ class Decisions:
         """
         with self._deciding(entry_id) as (db, entry):
             self._require_doubt(entry)
-            query = select(func.max(AttemptRow.ended_at)).where(AttemptRow.entry_id == entry_id)
-            ended_at = db.execute(query).scalar() or now
-            due_at = max(now, ended_at + surely_ended)
+            due_at = _not_before(db, entry_id, now, surely_ended)
             self._move(db, entry, Status.PENDING, now, {"decision": "resolve_not_there"}, bound=True, due_at=due_at)
 
     def withdraw(self, entry_id: int, code: str, now: datetime) -> None:
@@ -217,6 +219,13 @@ def _was_in_doubt(db: Connection, entry: Entry) -> bool:
     """Whether a request of ours is the doubt; two notes may also have been found before any."""
     where = (AttemptRow.entry_id == entry.entry_id, AttemptRow.outcome == "in_doubt")
     return db.execute(select(AttemptRow.id).where(*where).limit(1)).first() is not None
+
+
+def _not_before(db: Connection, entry_id: int, now: datetime, surely_ended: timedelta) -> datetime:
+    """When the entry may be filed: not before its last attempt in doubt is `surely_ended` old."""
+    where = (AttemptRow.entry_id == entry_id, AttemptRow.outcome == "in_doubt")
+    ended_at = db.execute(select(func.max(AttemptRow.ended_at)).where(*where)).scalar()
+    return now if ended_at is None else max(now, ended_at + surely_ended)
 
 
 def _wake(db: Connection) -> None:
