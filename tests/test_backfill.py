@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -177,3 +178,27 @@ def test_a_list_that_repeats_itself_is_not_taken_for_the_whole_of_it(clinic: Cli
     Decisions(clinic.ledger.engine, "person test").backfill(1, now - timedelta(days=50), now, now)
     assert clinic.tick().trouble.code == "heidi_list_repeats"
     assert not Views(clinic.ledger.engine).backfill_progress([1]).is_done
+
+
+def test_more_days_asked_for_during_the_walk_bring_in_what_it_had_read_already(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinic.restart(SYNC_START_AT="2026-11-19")
+    clinic.a_patient()
+    clinic.a_document(clinic.a_session(created_at=clinic.clock.now() - timedelta(days=10)))
+    clinic.tick()
+    clinic.clock.advance(86_400)  # the next walk is the night's, and reads every session again
+    now, decisions = clinic.clock.now(), Decisions(clinic.ledger.engine, "person test")
+    decisions.backfill(1, now - timedelta(days=50), now - timedelta(days=40), now)
+    record = clinic.ledger.sessions.record
+
+    def ask_for_more(*what: Any, **more: Any) -> object:
+        clinic.clock.advance(1)
+        decisions.backfill(1, now - timedelta(days=50), now - timedelta(days=5), clinic.clock.now())
+        monkeypatch.undo()
+        return record(*what, **more)
+
+    monkeypatch.setattr(clinic.ledger.sessions, "record", ask_for_more)
+    clinic.ticks(3)
+    progress = Views(clinic.ledger.engine).backfill_progress([1])
+    assert (progress.is_done, progress.posted, progress.skipped) == (True, 1, 0)

@@ -114,9 +114,14 @@ class Decisions:
                 BackfillRow.since == since,
                 BackfillRow.walked_at.is_(None),
             )
-            number = db.execute(select(func.max(BackfillRow.id)).where(*where)).scalar()
-            if number is not None:
-                db.execute(update(BackfillRow).where(BackfillRow.id == number).values(until=until))
+            columns = (BackfillRow.id, BackfillRow.until, BackfillRow.asked_at)
+            open_one = db.execute(select(*columns).where(*where).order_by(BackfillRow.id.desc()).limit(1)).one_or_none()
+            if open_one is not None:
+                number = open_one.id
+                # what lies between may have been read already, when nobody wanted it: it is read again
+                is_more = until > open_one.until and open_one.until < open_one.asked_at
+                asked_at = now if is_more else open_one.asked_at
+                db.execute(update(BackfillRow).where(BackfillRow.id == number).values(until=until, asked_at=asked_at))
             else:
                 values = {"clinician_id": clinician_id, "since": since, "until": until, "asked_at": now}
                 number = db.execute(insert(BackfillRow).values(**values).returning(BackfillRow.id)).scalar_one()
