@@ -9,6 +9,7 @@ another's.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -21,6 +22,7 @@ from sync_worker.collect import Collector
 from sync_worker.doubts import DoubtResolver
 from sync_worker.errors import (
     ConfigurationError,
+    EntryMoved,
     LeaseLost,
     LedgerMismatch,
     LedgerUnavailable,
@@ -228,7 +230,8 @@ class Pipeline:
         for entry in unfiled:
             there = self.first_look.notes(lease, since=min(one.found_at for one in unfiled))
             if found := there.marked(entry.reference):
-                self._adopt(lease, entry, found, None)
+                with suppress(EntryMoved):  # a person was faster
+                    self._adopt(lease, entry, found, None)
 
     def _adopt(self, lease: Lease, entry: Entry, found: list[StoredNote], hint: Hint | None) -> Delivery:
         """The document is in Cliniko already: a worker filed it whose ledger is not this one, or is lost."""

@@ -240,6 +240,35 @@ def test_an_old_copy_files_nothing_again(ledger_url: str, make_clinic: MakeClini
     assert counted["broken"] == 0
 
 
+def test_a_decision_while_a_restored_ledger_adopts_ends_no_tick(
+    clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clinic.restart(SYNC_SETTLE_SECONDS="600")
+    patient, _, _ = clinic.a_finished_document()
+    clinic.tick()
+    people = Decisions(clinic.ledger.engine, "person test")
+    lease = clinic.worker.leases.acquire(1, clinic.clock.now())
+    entry = clinic.ledger.entries.get(1)
+    clinic.ledger.entries.hold_for_review(lease, entry, Reason.ROUTE, now=clinic.clock.now())
+    engine = clinic.ledger.engine
+    files.write_backup(engine, tmp_path / "old")
+    people.retry(1, clinic.clock.now())
+    clinic.clock.advance(700)
+    assert clinic.tick().tally.posted == 1
+    clinic.restart()
+    copies.restore(engine, tmp_path / "old", now=clinic.clock.now(), actor="test", replace=True)
+    adopt = clinic.ledger.entries.adopt
+
+    def assign_first(*what: Any, **more: Any) -> None:
+        people.assign(1, patient, clinic.clock.now())
+        monkeypatch.undo()
+        adopt(*what, **more)
+
+    monkeypatch.setattr(clinic.ledger.entries, "adopt", assign_first)
+    assert [report.trouble for report in clinic.ticks(2)] == [None, None]
+    assert (clinic.posts(), Views(clinic.ledger.engine).entry_counts()["posted"]) == (1, 1)
+
+
 def test_a_note_filed_just_before_an_old_copy_is_put_back_is_not_filed_again_though_no_list_shows_it_yet(
     clinic: Clinic, tmp_path: Path
 ) -> None:
