@@ -135,7 +135,9 @@ class Pipeline:
             if lease is None:
                 return self._held_elsewhere(state)
             if self.ledger.clinicians.was_clock_ahead(state, now=self.clock.now()):
-                self.ledger.clinicians.forget_the_future(lease, now=self.clock.now())
+                self.ledger.clinicians.forget_the_future(
+                    lease, now=self.clock.now(), surely_listed=self.settings.surely_listed
+                )
             if self.ledger.was_restored_since(state.last_poll_at):
                 self._wait_for_the_lists()
                 self._adopt_what_is_there(lease)

@@ -132,3 +132,22 @@ def test_a_session_that_changed_while_the_clock_was_a_year_ahead_is_not_read_at_
         world.tick()
         world.clock.advance(3 * 3600)
         assert world.ledger.sessions.to_reread(1, world.clock.now()) == []
+
+
+def test_the_one_more_request_waits_for_a_late_note_although_the_clock_is_set_back() -> None:
+    with a_world(SYNC_SETTLE_SECONDS="0") as world:
+        world.a_patient()
+        world.a_document(world.a_session(), "# Plan\n\nRest.")
+        world.cliniko.fail_post("commit_late:25")
+        world.tick()
+        decisions = Decisions(world.ledger.engine, "person test")
+        decisions.resolve_not_there(1, world.clock.now(), surely_ended=timedelta(seconds=120))
+        world.clock.step(timedelta(hours=-1))
+        for _ in range(3):
+            world.clock.advance(5)
+            world.tick(full=False)
+        assert world.posts() == 1
+        world.clock.advance(130)
+        world.tick(full=False)
+        assert world.entries().popitem()[1] == "posted"
+        assert (len(world.notes()), world.posts()) == (1, 1)
