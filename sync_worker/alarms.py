@@ -32,7 +32,7 @@ def standing(views: Views, *, names: Mapping[str, str], now: datetime, retention
         if user_id in names and state.pause_reason:
             yield Alarm(state.pause_reason, "alarm", names[user_id], PAUSED_ITSELF[PauseReason(state.pause_reason)])
     if count := views.doubts_older_than(now - LONGEST_DOUBT):
-        hint = f"{count} in doubt for more than 15 minutes: `sync-worker check` says what keeps the look."
+        hint = f"{count} in doubt for more than 15 minutes: `sync-worker check` says whether Cliniko can be read."
         yield Alarm("doubt", "alarm", None, hint)
     if (found := retention(views.oldest_waiting_session(), now, retention_days)) is not None:
         yield found

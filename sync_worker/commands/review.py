@@ -90,7 +90,12 @@ def resolve(entry: int, note: str | None, *, not_there: bool, as_json: bool) -> 
     if note is None:
         surely_ended = timedelta(seconds=settings.sync_doubt_second_look_seconds)
         decisions.resolve_not_there(entry, clock.now(), surely_ended=surely_ended)
-        return tell(engine, entry, "It is filed once more, on the same patient, with the next tick.", as_json=as_json)
+        return tell(
+            engine,
+            entry,
+            "It is filed once more, on the same patient, two minutes from now at the soonest.",
+            as_json=as_json,
+        )
     _require_note(settings, engine, clock, entry, note)
     decisions.resolve_there(entry, note, clock.now())
     return tell(engine, entry, f"Its note is {note}.", as_json=as_json)
