@@ -134,19 +134,8 @@ class Pipeline:
             lease = self.leases.acquire(state.clinician_id, self.clock.now())
             if lease is None:
                 return self._held_elsewhere(state)
-            if self.ledger.clinicians.was_clock_ahead(state, now=self.clock.now()):
-                self.ledger.clinicians.forget_the_future(
-                    lease, now=self.clock.now(), surely_listed=self.settings.surely_listed
-                )
-            if self.ledger.was_restored_since(state.last_poll_at):
-                self._wait_for_the_lists()
-                self._adopt_what_is_there(lease)
-            self._unless_refused(lambda: self.doubts.resolve(lease, self._tally))
-            self._unless_refused(lambda: self.collect_sessions(lease, full=full))
-            if not self.settings.rehearse:
-                self.amender.run(lease, self._tally, self.note_error)
-            longest = None if full else LONGEST_DELIVERY
-            is_cut_short = Outbox(self, lease, settle=self.settings.settle, longest=longest).run()
+            self._put_right(lease, state)
+            is_cut_short = self._work(lease, full=full)
         except (RemoteError, LedgerUnavailable, LedgerMismatch, LeaseLost, ConfigurationError) as error:
             self.note_error(error)
         except Stopping:
@@ -160,6 +149,24 @@ class Pipeline:
         if lease is not None:
             self._close_tick(lease)
         return TickReport(self.settings.name, self._tally, self._trouble, is_cut_short=is_cut_short)
+
+    def _put_right(self, lease: Lease, state: ClinicianState) -> None:
+        """What a clock that was ahead, or a copy put back, left in the ledger."""
+        if self.ledger.clinicians.was_clock_ahead(state, now=self.clock.now()):
+            surely_listed = self.settings.surely_listed
+            self.ledger.clinicians.forget_the_future(lease, now=self.clock.now(), surely_listed=surely_listed)
+        if self.ledger.was_restored_since(state.last_poll_at):
+            self._wait_for_the_lists()
+            self._adopt_what_is_there(lease)
+
+    def _work(self, lease: Lease, *, full: bool) -> bool:
+        """The flow, from Heidi to Cliniko; whether it was cut short."""
+        self._unless_refused(lambda: self.doubts.resolve(lease, self._tally))
+        self._unless_refused(lambda: self.collect_sessions(lease, full=full))
+        if not self.settings.rehearse:
+            self.amender.run(lease, self._tally, self.note_error)
+        longest = None if full else LONGEST_DELIVERY
+        return Outbox(self, lease, settle=self.settings.settle, longest=longest).run()
 
     def collect_sessions(self, lease: Lease, *, full: bool) -> None:
         """Take in what is new in Heidi."""
