@@ -233,13 +233,13 @@ class Amender:
                 self._end(lease, attempt, "accepted", "content_changed", now)
                 self._hold(lease, entry, Reason.CONTENT_CHANGED, tally)
             case Refused(status):
-                self._end(lease, attempt, "refused", str(status), now)
+                self._end(lease, attempt, "refused", f"http_{status}", now)
                 self._hold(lease, entry, _by_hand(entry), tally)
             case KeyTrouble(403):  # the user may not do this; that stops no other document
-                self._end(lease, attempt, "refused", "403", now)
+                self._end(lease, attempt, "refused", "http_403", now)
                 self._hold(lease, entry, _by_hand(entry), tally)
             case KeyTrouble(status):
-                self._end(lease, attempt, "key_trouble", str(status), now)
+                self._end(lease, attempt, "key_trouble", f"http_{status}", now)
                 raise self.cliniko.refusal(status, f"{attempt.kind}_note")
             case InDoubt(code):
                 self._end(lease, attempt, "in_doubt", code, self.looks.next_look(ended_at=now, looks=0))

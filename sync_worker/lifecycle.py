@@ -102,6 +102,10 @@ class LookTimes:
         return ended_at + (self.first if looks == 0 else self.second)
 
 
+LONGEST_CODE = 48
+"""As much of a code as the log lets through."""
+
+
 def is_allowed(from_: Status, to: Status) -> bool:
     """Whether an entry may move from one status to another."""
     return to in ALLOWED_MOVES[from_]
@@ -118,11 +122,13 @@ def after_post(outcome: PostOutcome, *, arrived_whole: bool) -> Settlement:
         case Accepted(note):
             return Settlement(S.REVIEW, Reason.CONTENT_CHANGED, note.note_id, "accepted", "content_changed")
         case Refused(status, fields):
-            return Settlement(S.REVIEW, Reason.REFUSED, None, "refused", "_".join([str(status), *fields])[:64])
+            return Settlement(
+                S.REVIEW, Reason.REFUSED, None, "refused", "_".join(["http", str(status), *fields])[:LONGEST_CODE]
+            )
         case NotSent(code):
             return Settlement(S.PENDING, None, None, "not_sent", code)
         case KeyTrouble(status):
-            return Settlement(S.PENDING, None, None, "key_trouble", str(status))
+            return Settlement(S.PENDING, None, None, "key_trouble", f"http_{status}")
         case InDoubt(code):
             return Settlement(S.IN_DOUBT, None, None, "in_doubt", code)
 

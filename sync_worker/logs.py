@@ -114,6 +114,7 @@ KNOWN: Mapping[str, Check] = MappingProxyType(
         "code": _CODE,
         "outcome": _CODE,
         "action": _CODE,
+        "kind": _CODE,
         "rule": _entry,
         "candidates": _whole,
         "fields": _codes,

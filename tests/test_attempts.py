@@ -37,7 +37,7 @@ LATER = MORNING + timedelta(minutes=7)
 POSTED = Settlement(Status.POSTED, None, NOTE, "accepted")
 DOUBTED = Settlement(Status.IN_DOUBT, None, None, "in_doubt", "http_502")
 NOT_SENT = Settlement(Status.PENDING, None, None, "not_sent", "not_connected")
-REFUSED = Settlement(Status.REVIEW, Reason.REFUSED, None, "refused", "422_title")
+REFUSED = Settlement(Status.REVIEW, Reason.REFUSED, None, "refused", "http_422_title")
 
 
 @pytest.fixture(scope="module", params=DATABASES)
@@ -279,7 +279,7 @@ ENDS: dict[str, tuple[Settlement, dict[str, Any], dict[str, Any]]] = {
     ),
     "in doubt": (DOUBTED, {"attempt": 1, "code": "http_502"}, {}),
     "not sent": (NOT_SENT, {"attempt": 1, "code": "not_connected"}, {}),
-    "refused": (REFUSED, {"attempt": 1, "code": "422_title"}, {}),
+    "refused": (REFUSED, {"attempt": 1, "code": "http_422_title"}, {}),
 }
 
 

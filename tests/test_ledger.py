@@ -423,7 +423,7 @@ def test_of_many_claims_at_one_moment_exactly_one_succeeds(bench: Bench) -> None
 SETTLEMENTS = {
     "accepted": Settlement(Status.POSTED, None, NOTE, "accepted"),
     "accepted but changed": Settlement(Status.REVIEW, Reason.CONTENT_CHANGED, NOTE, "accepted", "content_changed"),
-    "refused": Settlement(Status.REVIEW, Reason.REFUSED, None, "refused", "422_title"),
+    "refused": Settlement(Status.REVIEW, Reason.REFUSED, None, "refused", "http_422_title"),
     "not sent": Settlement(Status.PENDING, None, None, "not_sent", "not_connected"),
     "in doubt": Settlement(Status.IN_DOUBT, None, None, "in_doubt", "unavailable"),
 }

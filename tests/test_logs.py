@@ -17,8 +17,9 @@ import stamina
 import structlog
 
 from sync_worker.errors import NotAuthorised, Unavailable
+from sync_worker.lifecycle import after_post
 from sync_worker.logs import KNOWN, Format, configure_logging, get_logger, quiet_stamina
-from sync_worker.model import Reason, Status
+from sync_worker.model import Reason, Refused, Status
 
 MARKED = "Marigold Testpatient 1980-04-07"
 FORMATS: list[Format] = ["json", "console"]
@@ -66,6 +67,14 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 # ---------------------------------------------------------------- what gets through
+
+
+def test_why_cliniko_refused_a_note_can_be_read_in_the_log(capsys: pytest.CaptureFixture[str]):
+    configure_logging(level="INFO", fmt="json")
+    code = after_post(Refused(422, ("title", "patient_id")), arrived_whole=True).code
+    get_logger().info("note.amended", kind="update", code=code)
+    line = the_line(capsys)
+    assert (line["kind"], line["code"]) == ("update", "http_422_title_patient_id")
 
 
 def test_an_event_and_its_facts_become_one_json_line_on_stderr(capsys: pytest.CaptureFixture[str]):

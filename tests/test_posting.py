@@ -159,7 +159,7 @@ ENDS: dict[str, tuple[PostOutcome, Delivery, Status, dict[str, Any]]] = {
         Refused(422, ("title",)),
         Delivery.DONE,
         Status.REVIEW,
-        {"event": "note.refused", "reason": Reason.REFUSED, "code": "422_title"},
+        {"event": "note.refused", "reason": Reason.REFUSED, "code": "http_422_title"},
     ),
     "in doubt": (
         InDoubt("http_502"),
