@@ -271,7 +271,7 @@ def cutting_in(engine: Engine, fragment: str, rival: Callable[[], object]) -> It
         if fragment in statement and not started:
             started.append(threading.Thread(target=run))
             started[0].start()
-            _until_done_or_waiting(engine, started[0])
+            _until_done_or_waiting(engine, started[0], before_ours=statement.startswith("BEGIN"))
 
     event.listen(engine, "before_cursor_execute", before)
     try:
@@ -283,9 +283,9 @@ def cutting_in(engine: Engine, fragment: str, rival: Callable[[], object]) -> It
     assert started, f"no statement held {fragment!r}"
 
 
-def _until_done_or_waiting(engine: Engine, thread: threading.Thread) -> None:
+def _until_done_or_waiting(engine: Engine, thread: threading.Thread, *, before_ours: bool) -> None:
     if engine.dialect.name == "sqlite":
-        thread.join(0.1)  # one writer at a time: the rival can only wait
+        thread.join(30 if before_ours else 0.1)  # one writer at a time: inside our transaction the rival can only wait
         return
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     while thread.is_alive():

@@ -42,15 +42,20 @@ def test_the_scheduler_polls_on_after_its_clock_jumped(step: str) -> None:
     assert intervals is not None
 
 
-def test_a_worker_that_died_between_its_looks_does_not_take_a_step_of_the_clock_for_time_that_passed() -> None:
+@pytest.mark.parametrize("step_before", [0, 1], ids=["before the first look", "between the looks"])
+def test_a_worker_that_died_between_its_looks_does_not_take_a_step_of_the_clock_for_time_that_passed(
+    step_before: int,
+) -> None:
     with a_world(SYNC_SETTLE_SECONDS="0") as world:
         world.a_patient()
         world.a_document(world.a_session(), "# Plan\n\nRest.")
         world.cliniko.list_lag_seconds = 60
         world.cliniko.fail_post("commit_then_drop")
         world.tick()
-        world.clock.step(timedelta(hours=1))
-        for _ in range(4):
+        world.clock.advance(30)
+        for number in range(4):
+            if number == step_before:
+                world.clock.step(timedelta(hours=1))
             world.clock.advance(5)
             world.restart()
             world.tick(full=False)

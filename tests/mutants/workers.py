@@ -138,4 +138,18 @@ BROKEN_WORKERS = (
         "        except Unavailable:\n            notes = []\n        except NotAuthorised:",
         (DOUBT,),
     ),
+    BrokenWorker(
+        "takes a step of its clock for the time between two looks",
+        "doubts.py",
+        "        looked_at = self._cliniko.server_date or self._clock.now()\n",
+        "        looked_at = self._clock.now()\n",
+        ("tests/faults/test_clock_steps.py",),
+    ),
+    BrokenWorker(
+        "looks too early after an old copy of the ledger was restored",
+        "pipeline.py",
+        "            self._wait_for_the_lists()\n",
+        "",
+        ("tests/test_copies.py",),
+    ),
 )
