@@ -123,6 +123,27 @@ def test_a_request_to_amend_is_recorded_in_full_before_it_leaves(
     assert bench.only() == entry
 
 
+def test_a_request_that_was_left_open_is_in_doubt_as_soon_as_the_next_one_begins(
+    bench: Bench, amendments: Amendments
+) -> None:
+    other = begun(bench, wished(bench, Wish.UPDATE, "doc-2"))
+    entry = wished(bench, Wish.UPDATE)
+    left = begun(bench, entry)
+    Decisions(bench.ledger.engine, "person test").withdraw(entry.entry_id, "wrong_patient", bench.clock.now())
+    bench.clock.advance(60)
+    now = bench.clock.now()
+    before = row(bench, left)
+    withdrawal = amendments.begin(bench.lease, bench.only(), ARCHIVE, fingerprint=TEXT, now=now)
+    assert withdrawal is not None
+    assert withdrawal.number == 3
+    assert row(bench, left) == before | {"ended_at": now, "outcome": "in_doubt", "code": "abandoned"}
+    told = [step for step, _ in bench.ledger.trail.steps(entry.entry_id) if step.event == "amended"]
+    assert [json.loads(step.details or "") for step in told] == [
+        {"attempt": 2, "outcome": "in_doubt", "code": "abandoned"}
+    ]
+    assert row(bench, other)["ended_at"] is None
+
+
 def test_a_note_that_was_adopted_without_its_patient_can_be_taken_back(bench: Bench) -> None:
     entry = replace(wished(bench, Wish.WITHDRAW), patient_id=None)
     assert begun(bench, entry, ARCHIVE).patient_id == ""

@@ -180,6 +180,18 @@ def test_without_clinikos_clock_the_hosts_own_has_to_do(watch: Watch) -> None:
     assert watch.bench.only().status is Status.PENDING
 
 
+def test_a_look_by_a_clock_of_clinikos_that_was_ahead_is_not_waited_for_until_then(watch: Watch) -> None:
+    watch.a_doubt()
+    watch.true += timedelta(days=365)
+    watch.look()
+    watch.true -= timedelta(days=365)
+    for after in (95, 90):
+        watch.look(after)
+        assert watch.bench.only().status is Status.IN_DOUBT
+    watch.look(after=1)
+    assert watch.bench.only().status is Status.PENDING
+
+
 def test_looks_that_may_follow_at_once_do(engine: Engine, clock: TestClock) -> None:
     watch = Watch(emptied_bench(engine, clock), looks=LookTimes(first=timedelta(), second=timedelta()))
     watch.a_doubt()
