@@ -32,6 +32,7 @@ from sync_worker.model import (
     Archived,
     Attempt,
     AttemptKind,
+    Document,
     Entry,
     InDoubt,
     KeyTrouble,
@@ -120,27 +121,25 @@ class Amender:
             self.ledger.entries.change_wish(lease, entry, None, now=self.clock.now())
             return
         named = hint_seen(self.ledger, session.hint)
-        if not self.preparer.is_about(session, entry.patient_id or ""):
-            self.ledger.entries.change_wish(lease, entry, None, now=self.clock.now(), hint=named)
-            self._hold(lease, replace(entry, wish=None), Reason.PATIENT_CHANGED, tally)
-            return
         is_adopted = self.ledger.amendments.last_text(entry) is None
-        if is_adopted and self._says_other_than_its_document(entry, session):
-            self.ledger.entries.change_wish(lease, entry, None, now=self.clock.now(), hint=named)
-            self._hold(lease, replace(entry, wish=None), Reason.REVISED, tally)
-            return
+        question: Reason | None = None
+        if not self.preparer.is_about(session, entry.patient_id or ""):
+            question = Reason.PATIENT_CHANGED
+        elif is_adopted and self._says_other_than_its_document(entry, session):
+            question = Reason.REVISED
         # where the document changed as well; an adopted note was just compared, and is not ours to update
-        following = Wish.UPDATE if self.revisions is Revisions.UPDATE_DRAFT and not is_adopted else None
+        may_update = self.revisions is Revisions.UPDATE_DRAFT and not is_adopted and question is None
+        following = Wish.UPDATE if may_update else None
         self.ledger.entries.change_wish(lease, entry, following, now=self.clock.now(), hint=named)
+        if question is not None:
+            self._hold(lease, replace(entry, wish=None), question, tally)
 
     def _says_other_than_its_document(self, entry: Entry, session: Session) -> bool:
         """Whether a draft that another ledger's worker filed says something else than its document does.
 
         Which of the two was changed, nobody can tell any more. A note that the clinician has finalised is theirs.
         """
-        documents = self.reader.documents(entry.session_id) or []
-        document = next((one for one in documents if one.document_id == entry.document_id), None)
-        note = self._note_of(entry)
+        document, note = self._document_of(entry), self._note_of(entry)
         if document is None or note is None or note.archived or not note.draft:
             return False
         try:
@@ -178,8 +177,7 @@ class Amender:
 
     def _meant(self, lease: Lease, entry: Entry, tally: Tally) -> NoteContent | None:
         """What the note should say now; None if there is nothing to say, or not yet."""
-        documents = self.reader.documents(entry.session_id) or []
-        document = next((one for one in documents if one.document_id == entry.document_id), None)
+        document = self._document_of(entry)
         session = self.reader.session(entry.session_id) if document is not None else None
         now = self.clock.now()
         if document is None or session is None:
@@ -278,6 +276,10 @@ class Amender:
         """Whether the note is a live draft that says what the attempt meant."""
         is_ours = self.ledger.keyed_hash(canonical_text(note.content)) == attempt.fingerprint
         return is_ours and note.draft and not note.archived
+
+    def _document_of(self, entry: Entry) -> Document | None:
+        documents = self.reader.documents(entry.session_id) or []
+        return next((one for one in documents if one.document_id == entry.document_id), None)
 
     def _note_of(self, entry: Entry) -> StoredNote | None:
         return self.cliniko.find_note(entry.note_id) if entry.note_id else None

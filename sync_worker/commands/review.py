@@ -5,7 +5,7 @@ Decisions go to the ledger; the worker acts on them.
 
 import getpass
 import re
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, tzinfo
 from typing import Any
 
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from sync_worker.advice import ADVICE
-from sync_worker.bootstrap import cliniko_client
+from sync_worker.bootstrap import cliniko_client, look_times
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, print_json, say
@@ -73,8 +73,7 @@ def retry(entry: int, *, as_json: bool) -> int:
     """Try an entry again with the next tick."""
     settings, clock = setup.load()
     engine = setup.require_ledger(settings, read_only=False)
-    surely_ended = timedelta(seconds=settings.sync_doubt_second_look_seconds)
-    Decisions(engine, actor()).retry(entry, clock.now(), surely_ended=surely_ended)
+    Decisions(engine, actor()).retry(entry, clock.now(), surely_ended=look_times(settings).second)
     return tell(engine, entry, "It is tried again with the next tick.", as_json=as_json)
 
 
@@ -88,8 +87,7 @@ def resolve(entry: int, note: str | None, *, not_there: bool, as_json: bool) -> 
     engine = setup.require_ledger(settings, read_only=False)
     decisions = Decisions(engine, actor())
     if note is None:
-        surely_ended = timedelta(seconds=settings.sync_doubt_second_look_seconds)
-        decisions.resolve_not_there(entry, clock.now(), surely_ended=surely_ended)
+        decisions.resolve_not_there(entry, clock.now(), surely_ended=look_times(settings).second)
         return tell(
             engine,
             entry,
