@@ -111,17 +111,17 @@ class _Walk:
             fresh = self._fresh(page)
             news = self._news(self._in_lookback(fresh))
             for row, known in news:
-                self._read(self._with_stamps(row, known), known, was_unread=known is not None and known.unread)
+                self._read(self._with_stamps(row, known), known)
             if self._is_last(page, fresh, news):
                 break
             self._record()
         ledger = self.of.ledger.sessions
         to_reread = ledger.to_reread(self.state.clinician_id, self.now)
-        again = [(row, was_unread) for row, was_unread in to_reread if row.session_id not in self.read]
-        before = ledger.known(self.state.clinician_id, [row.session_id for row, _ in again])
-        for row, was_unread in again:
+        again = [row for row in to_reread if row.session_id not in self.read]
+        before = ledger.known(self.state.clinician_id, [row.session_id for row in again])
+        for row in again:
             known = before.get(row.session_id)
-            self._read(self._with_stamps(row, known), known, was_unread=was_unread)
+            self._read(self._with_stamps(row, known), known)
 
     # ------------------------------------------------------------ along the list
 
@@ -222,7 +222,7 @@ class _Walk:
             return row  # its documents will not be readable either, and it stays unread
         return row if session is None else ListedSession(row.session_id, session.created_at, session.updated_at)
 
-    def _read(self, row: ListedSession, known: KnownSession | None, *, was_unread: bool) -> None:
+    def _read(self, row: ListedSession, known: KnownSession | None) -> None:
         """Read a session's documents. Sessions that failed before say nothing of whether Heidi is up."""
         self.of.clock.check_stop()
         self.read.add(row.session_id)
@@ -232,6 +232,7 @@ class _Walk:
             raise
         except RemoteError as error:
             self._leave_unread(row, error)
+            was_unread = known is not None and known.unread
             self.failures += isinstance(error, Unavailable) and not was_unread
             if self.failures >= lifecycle.FAILURES_IN_A_ROW:
                 raise

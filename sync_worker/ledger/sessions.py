@@ -65,13 +65,13 @@ class Sessions:
         with reading(self.engine) as db:
             return {row.session_id: KnownSession(*row) for row in db.execute(_KNOWN, these)}
 
-    def to_reread(self, clinician_id: int, now: datetime) -> list[tuple[ListedSession, bool]]:
-        """Sessions to read again whatever the list says: changed lately, or not readable when last tried (True)."""
+    def to_reread(self, clinician_id: int, now: datetime) -> list[ListedSession]:
+        """Sessions to read again whatever the list says: changed lately, or not readable when last tried."""
         due = or_(and_(SessionRow.unread, SessionRow.retry_at <= now), SessionRow.reread_until > now)
-        query = select(SessionRow.session_id, SessionRow.created_at, SessionRow.updated_at, SessionRow.unread)
+        query = select(SessionRow.session_id, SessionRow.created_at, SessionRow.updated_at)
         query = query.where(SessionRow.clinician_id == clinician_id, due).order_by(SessionRow.id)
         with reading(self.engine) as db:
-            return [(ListedSession(id_, created_at, at), unread) for id_, created_at, at, unread in db.execute(query)]
+            return [ListedSession(*row) for row in db.execute(query)]
 
     def record(
         self,
