@@ -227,6 +227,13 @@ def emptied_bench(engine: Engine, clock: TestClock) -> Bench:
     return Bench(ledger, clock)
 
 
+def successors_bench(engine: Engine, clock: TestClock) -> Bench:
+    """An emptied bench whose worker took over from another one, so that its epoch is not the first."""
+    bench = emptied_bench(engine, clock)
+    bench.lease = bench.ledger.clinicians.take_lease(bench.lease.clinician_id, "successor", clock.now())
+    return bench
+
+
 @cache
 def _migrated_file() -> bytes:
     with TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AttemptRow
 from sync_worker.model import Attempt, AttemptKind, Entry, Reason, Status, Wish
 from tests.conftest import MORNING, TestClock
-from tests.ledger_steps import DATABASES, NOTE, PATIENT, Bench, an_engine, emptied_bench
+from tests.ledger_steps import DATABASES, NOTE, PATIENT, Bench, an_engine, successors_bench
 
 TEXT = bytes(range(32))
 LATER = MORNING + timedelta(minutes=7)
@@ -32,10 +32,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 @pytest.fixture
 def bench(engine: Engine, clock: TestClock) -> Bench:
-    """A worker that took over from another one, so that its epoch is not the first."""
-    made = emptied_bench(engine, clock)
-    made.lease = made.ledger.clinicians.take_lease(made.lease.clinician_id, "successor", clock.now())
-    return made
+    return successors_bench(engine, clock)
 
 
 @pytest.fixture

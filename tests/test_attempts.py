@@ -28,7 +28,7 @@ from sync_worker.model import (
     Wish,
 )
 from tests.conftest import MORNING, TestClock
-from tests.ledger_steps import DATABASES, NOTE, PATIENT, Bench, an_engine, emptied_bench, note_of
+from tests.ledger_steps import DATABASES, NOTE, PATIENT, Bench, an_engine, note_of, successors_bench
 
 LOOKS = LookTimes(first=timedelta(seconds=30), second=timedelta(seconds=120))
 TEXT = bytes(range(32))
@@ -48,10 +48,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 
 @pytest.fixture
 def bench(engine: Engine, clock: TestClock) -> Bench:
-    """A worker that took over from another one, so that its epoch is not the first."""
-    made = emptied_bench(engine, clock)
-    made.lease = made.ledger.clinicians.take_lease(made.lease.clinician_id, "successor", clock.now())
-    return made
+    return successors_bench(engine, clock)
 
 
 @pytest.fixture

@@ -269,15 +269,20 @@ def test_a_decision_while_a_restored_ledger_adopts_ends_no_tick(
     assert (clinic.posts(), Views(clinic.ledger.engine).entry_counts()["posted"]) == (1, 1)
 
 
+def copied_before_it_settles(clinic: Clinic, backup: Path) -> Engine:
+    """The ledger's engine; the backup holds a document that still waits to settle."""
+    clinic.restart(SYNC_SETTLE_SECONDS="600")
+    clinic.a_finished_document()
+    clinic.tick()
+    files.write_backup(clinic.ledger.engine, backup)
+    return clinic.ledger.engine
+
+
 def test_a_note_filed_just_before_an_old_copy_is_put_back_is_not_filed_again_though_no_list_shows_it_yet(
     clinic: Clinic, tmp_path: Path
 ) -> None:
     clinic.cliniko.list_lag_seconds = 60
-    clinic.restart(SYNC_SETTLE_SECONDS="600")
-    clinic.a_finished_document()
-    clinic.tick()
-    engine = clinic.ledger.engine
-    files.write_backup(engine, tmp_path / "old")  # the document is there, and waits to settle
+    engine = copied_before_it_settles(clinic, tmp_path / "old")
     clinic.clock.advance(700)
     assert clinic.tick().tally.posted == 1
     clinic.restart()
@@ -292,11 +297,7 @@ def test_a_note_filed_just_before_an_old_copy_is_put_back_is_not_filed_again_tho
 def test_a_note_filed_after_the_copy_is_adopted_although_its_session_is_gone_from_heidi(
     clinic: Clinic, tmp_path: Path
 ) -> None:
-    clinic.restart(SYNC_SETTLE_SECONDS="600")
-    clinic.a_finished_document()
-    clinic.tick()
-    engine = clinic.ledger.engine
-    files.write_backup(engine, tmp_path / "old")  # the document is there, and waits to settle
+    engine = copied_before_it_settles(clinic, tmp_path / "old")
     clinic.clock.advance(700)
     clinic.tick()
     assert len(clinic.notes()) == 1

@@ -6,7 +6,7 @@ import pytest
 
 from sync_worker.ledger.decisions import Decisions
 from tests.faults.clock_steps import STEPS, polls_after, tell
-from tests.faults.world import a_world
+from tests.faults.world import World, a_world
 
 
 @pytest.mark.parametrize(
@@ -42,16 +42,21 @@ def test_the_scheduler_polls_on_after_its_clock_jumped(step: str) -> None:
     assert intervals is not None
 
 
+def a_note_that_shows_late(world: World) -> None:
+    """A document in doubt: its note was made, the answer was lost, and Cliniko lists it a minute later."""
+    world.a_patient()
+    world.a_document(world.a_session(), "# Plan\n\nRest.")
+    world.cliniko.list_lag_seconds = 60
+    world.cliniko.fail_post("commit_then_drop")
+    world.tick()
+
+
 @pytest.mark.parametrize("step_before", [0, 1], ids=["before the first look", "between the looks"])
 def test_a_worker_that_died_between_its_looks_does_not_take_a_step_of_the_clock_for_time_that_passed(
     step_before: int,
 ) -> None:
     with a_world(SYNC_SETTLE_SECONDS="0") as world:
-        world.a_patient()
-        world.a_document(world.a_session(), "# Plan\n\nRest.")
-        world.cliniko.list_lag_seconds = 60
-        world.cliniko.fail_post("commit_then_drop")
-        world.tick()
+        a_note_that_shows_late(world)
         world.clock.advance(30)
         for number in range(4):
             if number == step_before:
@@ -69,11 +74,7 @@ def test_a_worker_that_died_between_its_looks_does_not_take_a_step_of_the_clock_
 
 def test_two_looks_are_no_closer_where_the_clock_is_set_back_between_them() -> None:
     with a_world(SYNC_SETTLE_SECONDS="0") as world:
-        world.a_patient()
-        world.a_document(world.a_session(), "# Plan\n\nRest.")
-        world.cliniko.list_lag_seconds = 60
-        world.cliniko.fail_post("commit_then_drop")
-        world.tick()
+        a_note_that_shows_late(world)
         world.clock.advance(31)
         world.tick(full=False)
         world.clock.step(timedelta(hours=-1))
