@@ -26,13 +26,18 @@ from sync_worker.model import (
     Patient,
     PostOutcome,
     Practitioner,
+    Question,
     Refused,
+    Section,
     StoredNote,
+    Template,
 )
 
 PER_PAGE = "100"
 MOST_PAGES = 1_000
 """A list longer than this is a service gone wrong, not a practice."""
+LONGEST_DESCRIPTION = 10_000
+"""Characters in a section's description ("Treatment note content schema")."""
 MOST_MERGES = 10
 """How far a chain of merged charts is followed: a loop must end."""
 WITH_ARCHIVED = ("q[]", "archived_at:*")
@@ -143,7 +148,17 @@ class ClinikoClient:
         rows = self._rows(
             "list_templates", "treatment_note_templates", "treatment_note_templates", [("per_page", PER_PAGE)]
         )
-        return {id_: _text(row.get("name")) for row in rows if (id_ := id_of(row)) is not None}
+        live = [row for row in rows if not row.get("archived_at")]
+        return {id_: _text(row.get("name")) for row in live if (id_ := id_of(row)) is not None}
+
+    def find_template(self, template_id: str) -> Template | None:
+        """One treatment note template with its sections and questions; None if there is none."""
+        try:
+            return _template(self._object("find_template", f"treatment_note_templates/{template_id}"))
+        except Rejected as error:
+            if error.status == 404:
+                return None
+            raise
 
     def wait_for_turn(self) -> None:
         """Wait until a request may go out at once. Raises `Stopping` if the process is asked to stop meanwhile."""
@@ -335,6 +350,38 @@ def _note(row: Mapping[str, Any]) -> StoredNote | None:
         created_at=moment_of(row.get("created_at")),
         updated_at=moment_of(row.get("updated_at")),
     )
+
+
+def _template(row: Mapping[str, Any]) -> Template | None:
+    template_id = id_of(row)
+    if template_id is None:
+        return None
+    sections = mapping_of(row.get("content")).get("sections")
+    return Template(template_id, _text(row.get("name")), tuple(map(_section, _objects(sections))))
+
+
+def _section(section: dict[str, Any]) -> Section:
+    description = text_of(section.get("description"))
+    return Section(
+        questions=tuple(map(_question, _objects(section.get("questions")))),
+        name=text_of(section.get("name")),
+        description=description if description and len(description) <= LONGEST_DESCRIPTION else None,
+    )
+
+
+def _question(question: dict[str, Any]) -> Question:
+    """A template's question. What it answers in advance is left out: nobody said that of a patient."""
+    choices = [choice.get("value") for choice in _objects(question.get("answers"))]
+    return Question(
+        name=_text(question.get("name")),
+        kind=_text(question.get("type")),
+        choices=tuple(value if isinstance(value, str) else None for value in choices),
+        has_other=mapping_of(question.get("other")).get("enabled") is True,
+    )
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _linked_id(link: Any) -> str | None:

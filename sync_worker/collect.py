@@ -246,7 +246,7 @@ class _Walk:
         if documents is None:
             return SessionSeen(row.session_id, row.created_at, row.updated_at, read_at, gone=True)
         hashed = self.of.ledger.keyed_hash
-        seen = tuple(DocumentSeen(found.document_id, hashed(found.content.strip())) for found in documents)
+        seen = tuple(DocumentSeen(one.document_id, hashed(one.content.strip()), one.template_id) for one in documents)
         patient = self._patient(row.session_id) if known is not None and known.has_filed else None
         return SessionSeen(row.session_id, row.created_at, row.updated_at, read_at, seen, patient=patient)
 

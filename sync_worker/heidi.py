@@ -284,14 +284,14 @@ def _session(row: dict[str, Any], session_id: str, invalid: InvalidResponse) -> 
 
 
 def _document(row: dict[str, Any], session_id: str, invalid: InvalidResponse) -> Document:
-    content, name = row.get("content"), row.get("name")
+    content, name, template_id = row.get("content"), row.get("name"), id_of(row, "template_id")
     return Document(
         document_id=_required_id(row, ("id",), invalid),
         session_id=session_id,
         name=name.strip() if isinstance(name, str) else "",
         content=content if isinstance(content, str) else "",
         content_type=text_of(row.get("content_type")),
-        template_id=id_of(row, "template_id"),
+        template_id=template_id if template_id and USABLE_ID.fullmatch(template_id) else None,
     )
 
 

@@ -164,14 +164,26 @@ class Question:
     name: str
     kind: str = "paragraph"
     answer: str | None = None
+    choices: tuple[str | None, ...] = ()
+    """What a clinician may tick or choose; nothing is chosen here."""
+    has_other: bool = False
+    """Whether a clinician may also write a choice of their own."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The question in a request; what is absent is left out, as Cliniko refuses empty values."""
+        values = {"name": self.name, "type": self.kind}
+        answer = {"answer": self.answer} if self.answer else {}
+        choices = {"answers": [{"value": choice} for choice in self.choices]} if self.choices else {}
+        return values | answer | choices | ({"other": {"enabled": True}} if self.has_other else {})
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section of a note; Cliniko refuses one without questions."""
+    """One section of a note or template; Cliniko refuses one without questions."""
 
     questions: tuple[Question, ...]
     name: str | None = None
+    description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +197,20 @@ class NoteContent:
         return {
             "sections": [
                 ({"name": section.name} if section.name else {})
-                | {
-                    "questions": [
-                        {"name": question.name, "type": question.kind}
-                        | ({"answer": question.answer} if question.answer else {})
-                        for question in section.questions
-                    ]
-                }
+                | ({"description": section.description} if section.description else {})
+                | {"questions": [question.as_json() for question in section.questions]}
                 for section in self.sections
             ]
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A treatment note template of the practice."""
+
+    template_id: str
+    name: str
+    sections: tuple[Section, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +397,8 @@ class DocumentSeen:
 
     document_id: str
     text_hash: bytes
+    template_id: str | None = None
+    """Heidi's template that it was made from; an id, so that nothing else comes into the ledger."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,7 +280,8 @@ class Pipeline:
         candidates = why.candidates if why else ()
         self.ledger.entries.hold_for_review(lease, entry, reason, candidates, now=self.clock.now())
         self._tally.review += 1
-        log.info("entry.held", entry=entry.entry_id, reason=reason, candidates=len(candidates))
+        code = why.code if why else None
+        log.info("entry.held", entry=entry.entry_id, reason=reason, code=code, candidates=len(candidates))
 
     def _skip(self, lease: Lease, entry: Entry, reason: Reason) -> None:
         self.ledger.entries.skip(lease, entry, reason, now=self.clock.now())

@@ -5,13 +5,13 @@ session -> document -> note content -> patient match. Says why not, where it can
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, tzinfo
+from datetime import date, tzinfo
 from fnmatch import fnmatchcase
-from typing import Protocol
 
 from sync_worker.cliniko import ClinikoClient
+from sync_worker.clock import Clock
 from sync_worker.convert import note_title, render_note_content, source_line
-from sync_worker.errors import ConfigurationError, ConversionError
+from sync_worker.errors import ConversionError
 from sync_worker.heidi import HeidiClient
 from sync_worker.matching import Evidence, check_patient, match_patient, usable_birth_date
 from sync_worker.model import (
@@ -29,8 +29,10 @@ from sync_worker.model import (
     Reason,
     Route,
     Session,
+    Template,
 )
 from sync_worker.reference import reference_of
+from sync_worker.templates import Templates
 
 IDENTITY = frozenset({Evidence.GIVEN_NAME, Evidence.FAMILY_NAME, Evidence.BIRTH_DATE, Evidence.LINKED_ID})
 """What speaks against its being the same person, unlike what only forbids filing."""
@@ -54,6 +56,8 @@ class NeedsReview:
 
     reason: Reason
     candidates: Sequence[Candidate] = ()
+    code: str | None = None
+    """Why a document cannot be carried (`ConversionError`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,6 @@ class NoteSettings:
     identifiers: int
 
 
-class Clockwork(Protocol):
-    """All that is needed of the clock here."""
-
-    def now(self) -> datetime: ...
-
-
 class Preparer:
     """Makes notes of documents for one clinician. `zone` gives the practice's time zone, which may need asking."""
 
@@ -93,14 +91,14 @@ class Preparer:
         cliniko: ClinikoClient,
         settings: NoteSettings,
         zone: Callable[[], tzinfo],
-        clock: Clockwork,
+        clock: Clock,
     ) -> None:
         self._heidi = heidi
         self._cliniko = cliniko
         self._settings = settings
         self._zone = zone
         self._clock = clock
-        self._templates: dict[str, str] | None = None
+        self._templates = Templates(cliniko, clock)
 
     def prepare(
         self,
@@ -114,7 +112,8 @@ class Preparer:
 
         `bound_patient_id`: an attempt for this patient was in doubt, so the note may go to them or to nobody.
 
-        Raises `RemoteError` where a service does not answer: an empty answer and none are not the same.
+        Raises `RemoteError` where a service does not answer: an empty answer and none are not the same. Raises
+        `ConfigurationError` where Cliniko has not the one template that the route names.
         """
         route = self.route_for(document)
         if route.action == "skip":
@@ -131,13 +130,17 @@ class Preparer:
             return NeedsReview(Reason.PATIENT_CHANGED, match.candidates)
         try:
             note, reference = self._note(session, document, route, match.patient_id)
-        except ConversionError:
-            return NeedsReview(Reason.NOT_CARRIED, match.candidates)
+        except ConversionError as error:
+            return NeedsReview(Reason.NOT_CARRIED, match.candidates, error.code)
         return Prepared(note, reference, match.rule or None, match.candidates)
 
     def render(self, session: Session, document: Document) -> NoteContent:
-        """What the note of a document says now. Raises `ConversionError`."""
-        return self._content(session, document, self.route_for(document))
+        """What the note of a document says now.
+
+        Raises `ConversionError`, and what asking for the route's template raises (`Templates.find`).
+        """
+        route = self.route_for(document)
+        return self._content(session, document, route, self._template(route))
 
     def is_about(self, session: Session, patient_id: str) -> bool:
         """Whether a session is still about the patient of this chart, or of the one it was merged into."""
@@ -217,9 +220,7 @@ class Preparer:
     # ------------------------------------------------------------ the note
 
     def _note(self, session: Session, document: Document, route: Route, patient_id: str) -> tuple[Note, str]:
-        reference = reference_of(
-            region=self._settings.region, session_id=session.session_id, document_id=document.document_id
-        )
+        reference, template = self._reference(session, document), self._template(route)
         note = Note(
             patient_id=patient_id,
             title=note_title(
@@ -228,47 +229,29 @@ class Preparer:
                 session_date=session.created_at.astimezone(self._zone()).date(),
                 reference=reference,
             ),
-            content=self._content(session, document, route),
+            content=self._content(session, document, route, template),
             draft=self._settings.draft,
-            template_id=self._template_id(route),
+            template_id=template.template_id if template is not None else None,
         )
         return note, reference
 
-    def _content(self, session: Session, document: Document, route: Route) -> NoteContent:
-        reference = reference_of(
-            region=self._settings.region, session_id=session.session_id, document_id=document.document_id
-        )
+    def _content(self, session: Session, document: Document, route: Route, template: Template | None) -> NoteContent:
         session_at = session.created_at.astimezone(self._zone())
         return render_note_content(
             document,
-            source=source_line(session_at=session_at, reference=reference),
+            source=source_line(session_at=session_at, reference=self._reference(session, document)),
             layout=route.layout,
             html=self._settings.html,
+            template=template,
         )
 
-    def _template_id(self, route: Route) -> str | None:
-        if route.cliniko_template is None:
-            return None
-        if self._templates is None:
-            self._templates = self._cliniko.list_templates()
-        try:
-            return template_id(route.cliniko_template, self._templates)
-        except ConfigurationError:
-            self._templates = None  # it may be made in Cliniko meanwhile
-            raise
-
-
-def template_id(wanted: str, templates: dict[str, str]) -> str:
-    """The id of the one template of this id or name. Raises `ConfigurationError` if there is none, or several."""
-    if wanted in templates:
-        return wanted
-    named = [id_ for id_, name in templates.items() if name.casefold() == wanted.casefold()]
-    if len(named) != 1:
-        many = "no" if not named else "more than one"
-        raise ConfigurationError(
-            [f'Cliniko has {many} treatment note template "{wanted}": mend cliniko_template in clinic.toml.']
+    def _reference(self, session: Session, document: Document) -> str:
+        return reference_of(
+            region=self._settings.region, session_id=session.session_id, document_id=document.document_id
         )
-    return named[0]
+
+    def _template(self, route: Route) -> Template | None:
+        return self._templates.find(route.cliniko_template) if route.cliniko_template is not None else None
 
 
 def _fits(route: Route, document: Document) -> bool:

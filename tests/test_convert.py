@@ -212,8 +212,41 @@ def test_the_single_layout_keeps_headings_inside_one_answer() -> None:
     ]
 
 
-def test_a_line_in_bold_alone_stays_a_paragraph() -> None:
-    assert answer("**Plan**\n\nRest") == "<p><b>Plan</b></p><p>Rest</p>"
+@pytest.mark.parametrize("title", ["", "# Initial assessment\n"])
+@pytest.mark.parametrize("html", [True, False])
+def test_bold_lines_are_headings_where_a_document_marks_no_others(title: str, html: bool) -> None:
+    content = f"{title}**Subjective**\n\nSore\n\n**Plan:**\nRest\n**Ice**, twice"
+    if html:
+        heading = "<h1>Initial assessment</h1>" if title else ""
+        content = (
+            f"{heading}<p><strong>Subjective</strong></p><p>Sore</p><p><b>Plan:</b><br>Rest<br><b>Ice</b>, twice</p>"
+        )
+    expected = [("Subjective", "<p>Sore</p>"), ("Plan:", "<p>Rest<br><b>Ice</b>, twice</p>")]
+    if title:
+        expected.insert(0, ("Initial assessment", None))  # type: ignore[arg-type]
+    assert questions(content, "HTML" if html else "MARKDOWN") == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "**Do not drive.**\n\nRest",
+        "**Rest**",
+        "Rest\n\n**Ice**",
+        "**Rest**\n\n**Ice**",
+        "**Rest**\n**Ice**",
+        f"**{'very ' * 20}sore**\n\nRest",
+        "**90**\n\nRest",
+        "**Pain** now\n\nRest",
+    ],
+)
+def test_a_bold_line_that_names_nothing_below_it_stays_where_it_is(content: str) -> None:
+    (question,) = questions(content)
+    assert question[0] == "Report"
+
+
+def test_bold_lines_between_headings_stay_bold_lines() -> None:
+    assert questions("# A\n**b**\n\nc\n# D\ne") == [("A", "<p><b>b</b></p><p>c</p>"), ("D", "<p>e</p>")]
 
 
 def test_a_document_without_words_has_a_question_without_answer() -> None:
@@ -388,8 +421,8 @@ def test_basic_accounts_get_only_div_and_br_and_still_every_word() -> None:
         ("  <!DOCTYPE html><p>a</p>", None, "<p>a</p>"),
         ("a<br>b <b>c</b>", None, "<p>a<br>b <b>c</b></p>"),
         ("a <b>c</b>", "MARKDOWN", "<p>a &lt;b&gt;c&lt;/b&gt;</p>"),
-        ("**a**\nb", None, "<p><b>a</b><br>b</p>"),
-        ("**a**\nROM <90", "HTML", "<p><b>a</b><br>ROM &lt;90</p>"),
+        ("x **a**\nb", None, "<p>x <b>a</b><br>b</p>"),
+        ("x **a**\nROM <90", "HTML", "<p>x <b>a</b><br>ROM &lt;90</p>"),
         ("- a\n- <p>b</p>", "MARKDOWN", "<ul><li>a</li><li>&lt;p&gt;b&lt;/p&gt;</li></ul>"),
         ("**a**<br>b", "HTML", "<p>**a**<br>b</p>"),
     ],

@@ -5,7 +5,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from rich.console import Console
 
@@ -14,13 +13,16 @@ from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, print_json
+from sync_worker.convert.layout import WRITTEN
 from sync_worker.errors import ConfigurationError, LedgerMismatch, LedgerUnavailable, RemoteError
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import migrate
 from sync_worker.ledger.storage import open_engine, sqlite_path, writing
 from sync_worker.ledger.trail import Trail
-from sync_worker.prepare import template_id
+from sync_worker.ledger.views import Views
+from sync_worker.model import Route
 from sync_worker.settings import ClinicianSettings, Settings
+from sync_worker.templates import Templates
 
 LARGEST_OFFSET_SECONDS = 60
 LEAST_FREE_BYTES = 16 * 1024 * 1024
@@ -41,6 +43,8 @@ def check(*, as_json: bool) -> int:
     settings, clock = setup.load()
     findings = []
     for finding in _findings(settings, clock):
+        if finding in findings:
+            continue  # what holds for the practice is proved with each clinician's key, and told once
         findings.append(finding)
         if not as_json:
             _show(finding)
@@ -60,6 +64,7 @@ def _findings(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
     yield _ledger(settings)
     yield from _retention(settings, clock)
     yield from _trail(settings)
+    yield from _unmet_templates(settings)
     practitioners: dict[str, str] = {}
     for clinician in settings.clinicians:
         yield from _clinician(settings, clinician, practitioners, clock)
@@ -176,21 +181,51 @@ def _cliniko(
         )
     else:
         yield Finding("time_zone", "ok", f"Dates are written in {settings.timezone or who.time_zone}.")
-    yield from _templates(settings, cliniko)
+    yield from _routes(settings, cliniko, clock)
     yield from _clock("cliniko", cliniko.server_date, clock)
 
 
-def _templates(settings: Settings, cliniko: ClinikoClient) -> Iterator[Finding]:
-    wanted = {route.cliniko_template for route in settings.routes if route.cliniko_template}
-    if not wanted:
-        return
+def _unmet_templates(settings: Settings) -> Iterator[Finding]:
+    """Routes for Heidi templates that no document came from: perhaps misspelt. Heidi lists only its own templates."""
     try:
-        templates = cliniko.list_templates()
-    except RemoteError as error:
-        yield Finding("templates", "problem", error.sentence)
+        engine = setup.existing_ledger(settings, read_only=True)
+        met = Views(engine).heidi_templates() if engine is not None else {}
+    except (LedgerUnavailable, LedgerMismatch):
         return
-    for one in sorted(wanted):
-        yield _prove("templates", f'Cliniko has the template "{one}".', partial(template_id, one, templates))
+    for number, route in enumerate(settings.routes, 1):
+        if met and route.heidi_template is not None and route.heidi_template not in met:
+            sentence = f"Route {number}: no document of its heidi_template was met so far."
+            yield Finding("routes", "warning", f"{sentence} `sync-worker status` lists templates without a route.")
+
+
+def _routes(settings: Settings, cliniko: ClinikoClient, clock: SystemClock) -> Iterator[Finding]:
+    """Whether each route can be followed, and ever is."""
+    templates = Templates(cliniko, clock)
+    reached_by_all = 0
+    for number, route in enumerate(settings.routes, 1):
+        if reached_by_all:
+            sentence = f"Route {number} is never reached: route {reached_by_all} before it takes every document."
+            yield Finding("routes", "problem", f"{sentence} Change their order in clinic.toml.")
+            continue
+        if route.heidi_template is None and route.document_name in (None, "*"):
+            reached_by_all = number
+        yield _route(number, route, templates)
+
+
+def _route(number: int, route: Route, templates: Templates) -> Finding:
+    if route.action == "skip" or route.cliniko_template is None:
+        return Finding("routes", "ok", f"Route {number} needs nothing of Cliniko.")
+    try:
+        template = templates.find(route.cliniko_template)
+    except (RemoteError, ConfigurationError) as error:
+        said = error.sentence if isinstance(error, RemoteError) else " ".join(error.problems)
+        return Finding("routes", "problem", f"Route {number}: {said}")
+    questions = [question for section in template.sections for question in section.questions]
+    sentence = f'Route {number}: Cliniko has the template "{template.name}", with {len(questions)} questions.'
+    if route.layout == "sections" and not any(question.kind in WRITTEN for question in questions):
+        why = "None of them takes text, so that every heading gets a question of its own."
+        return Finding("routes", "warning", f"{sentence} {why}")
+    return Finding("routes", "ok", sentence)
 
 
 def _clock(service: str, there: datetime | None, clock: SystemClock) -> Iterator[Finding]:

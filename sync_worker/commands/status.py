@@ -44,6 +44,7 @@ def _gather(views: Views, settings: Settings, now: datetime) -> dict[str, Any]:
         "entries": views.entry_counts(),
         "oldest_waiting_seconds": int((now - oldest).total_seconds()) if oldest else None,
         "alarms": [asdict(alarm) for alarm in alarms],
+        "heidi_templates_without_route": _unrouted(views.heidi_templates(), settings),
         "clinicians": [_clinician(one, states.get(one.heidi_user_id), everybody=everybody) for one in clinicians],
     }
 
@@ -57,6 +58,12 @@ def _clinician(clinician: ClinicianSettings, state: ClinicianState | None, *, ev
         "paused": everybody or bool(state and state.paused_at),
         "error": {"code": state.trouble, "hint": TROUBLE_HINT} if state and state.trouble else None,
     }
+
+
+def _unrouted(met: dict[str, datetime], settings: Settings) -> list[dict[str, Any]]:
+    """The Heidi templates that no route names, oldest first: a new one may need a route of its own."""
+    named = {route.heidi_template for route in settings.routes}
+    return [{"template_id": one, "first_met_at": _stamp(at)} for one, at in met.items() if one not in named]
 
 
 def _stamp(at: datetime | None) -> str | None:
@@ -95,6 +102,10 @@ def _show(found: dict[str, Any], views: Views, clinicians: tuple[ClinicianSettin
             one["error"]["code"] if one["error"] else "-",
         )
     console.print(people)
+    if found["heidi_templates_without_route"]:
+        say("No route in clinic.toml names these Heidi templates; their documents go as the other routes say:")
+    for one in found["heidi_templates_without_route"]:
+        say(f"  {one['template_id']}, first met {_since(one['first_met_at'], now)}")
     for alarm in found["alarms"]:
         who = f"{alarm['clinician']}: " if alarm["clinician"] else ""
         say(f"{alarm['level'].upper()}: {who}{alarm['hint']}")

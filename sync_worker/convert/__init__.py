@@ -1,6 +1,6 @@
 """A Heidi document becomes a note's title and content. Pure: the same document gives the same note for ever.
 
-    document -> markdown_source | html_source -> structure -> cliniko_html -> note (questions and answers)
+    document -> markdown_source | html_source -> structure -> parts -> (layout) -> cliniko_html -> note
 
 `words` tells what a reader sees, before and after, so that nothing is lost on the way. Raises `ConversionError` for a
 document that cannot be carried whole; refuses to cut.

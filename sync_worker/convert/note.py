@@ -9,16 +9,20 @@ Pure: nothing is read or written, and the same document gives the same note for 
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date, datetime
 
 from sync_worker.convert.cliniko_html import Html, answer_html
 from sync_worker.convert.html_source import HtmlSource
+from sync_worker.convert.layout import Answered, Laid, lay_out
 from sync_worker.convert.markdown_source import source_words, structure_of
-from sync_worker.convert.structure import Block, Heading, Paragraph, Span, blocks_text, lines_text
-from sync_worker.convert.words import BLOCK_TAGS, SOURCE, carries, html_words, readable
+from sync_worker.convert.parts import Part, parts_of
+from sync_worker.convert.structure import Block, Paragraph, Span, blocks_text, line_text
+from sync_worker.convert.words import BLOCK_TAGS, SOURCE, carries, fold, html_words, readable
 from sync_worker.errors import ConversionError
-from sync_worker.model import Document, NoteContent, Question, Section
+from sync_worker.model import Document, NoteContent, Question, Section, Template
 
 MAX_NAME = 255
 """Characters in a note's title and in the name of a question (Cliniko's "Treatment notes" page says so of names)."""
@@ -102,27 +106,95 @@ def _cut(text: str, room: int) -> int:
 
 
 def render_note_content(
-    document: Document, *, source: str, layout: str = "sections", html: str = "full"
+    document: Document,
+    *,
+    source: str,
+    layout: str = "sections",
+    html: str = "full",
+    template: Template | None = None,
 ) -> NoteContent:
     """A document as a note's content: one paragraph question per heading, and `source` under "Source".
 
     `layout` is "sections" or "single" (all in one question); `html` is "full" or "basic", as in `CLINIKO_HTML`. A
     heading's text is the question's name, word for word; what stands before the first heading goes under the
-    document's name.
+    document's name. With a `template`, "sections" lays the headings into its sections and questions (layout.py).
 
     Raises ConversionError with code "too_large" (past MAX_TEXT, or MAX_HTML before cleaning), "too_deep" (past 64
     tags or blocks within each other) or "words_lost" (what was rendered does not carry every word of the document).
     """
     words, blocks = _read(document)
     name = _one_line(document.name) or _UNNAMED
-    parts = _parts(blocks, name) if layout == "sections" else [(name, blocks)]
-    questions = [_question(title, inner, Html(html)) for title, inner in parts]
-    content = NoteContent((Section((*questions, Question(SOURCE, "text", _one_line(source)))),))
-    # canonical_text reads entities in names too, as Cliniko may write some; these names hold none.
-    said = " ".join(part for question in questions for part in (question.name, html_words(question.answer or "")))
-    if not carries(said, words.split()):
+    parts = parts_of(blocks, name) if layout == "sections" else [Part(name, 0, blocks)]
+    if not carries(" ".join(f"{part.name} {blocks_text(part.blocks)}" for part in parts), words.split()):
         raise ConversionError("words_lost")
-    return content
+    origin = Question(SOURCE, "text", _one_line(source))
+    if template is None or layout != "sections":
+        answered = [Answered(Question(_one_line(part.name)), (part,)) for part in parts]
+        return NoteContent((Section((*_questions(answered, Html(html)), origin)),))
+    sections = lay_out(parts, template)
+    _require_every_part(parts, sections)
+    laid = [Section(_questions(one.questions, Html(html)), one.name, one.description) for one in sections]
+    return NoteContent((*laid, Section((origin,))))
+
+
+def _require_every_part(parts: list[Part], sections: list[Laid]) -> None:
+    laid = [part for one in sections for part in (*one.said, *(p for each in one.questions for p in each.parts))]
+    if Counter(map(id, laid)) != Counter(id(part) for part in parts if part.level or not part.is_blank):
+        raise ConversionError("words_lost")
+
+
+def _questions(answered: Iterable[Answered], html: Html) -> tuple[Question, ...]:
+    return tuple(_question(one, html) for one in answered)
+
+
+def _question(answered: Answered, html: Html) -> Question:
+    """A question with its answer, which carries every word of its parts but the heading that names it."""
+    asked = answered.question
+    name, rest = _split_name(asked.name)
+    blocks = (*_bold(rest), *_said(answered))
+    line = _plain_line(blocks) if asked.kind == "text" else ""
+    if line:
+        return replace(asked, name=name, answer=line)
+    if not answered.parts:
+        return replace(asked, name=name)
+    answer = answer_html(blocks, html=html)
+    said = html_words(answer)
+    # Cliniko may write entities in names, and canonical_text reads them; these names hold none.
+    if not carries(f"{name} {said}", f"{asked.name} {blocks_text(tuple(_said(answered)))}".split()):
+        raise ConversionError("words_lost")
+    kind = "paragraph" if said else asked.kind
+    return replace(asked, name=name, kind=kind, answer=answer if said else None)
+
+
+def _said(answered: Answered) -> Iterator[Block]:
+    """What answers the question: its parts, each under its heading, but for the heading that is the name."""
+    for number, part in enumerate(answered.parts):
+        if number or not answered.names_them:
+            yield from _bold(part.name)
+        yield from part.blocks
+
+
+def _bold(text: str) -> Iterator[Block]:
+    if text:
+        yield Paragraph(((Span(text, bold=True),),))
+
+
+def _plain_line(blocks: tuple[Block, ...]) -> str:
+    """The one line that the blocks are, if they are no more than that: Cliniko takes nothing else as a text answer."""
+    match blocks:
+        case [Paragraph(lines=[line])] if not any(span.href or span.bold or span.italic for span in line):
+            text = fold(line_text(line))
+            return text if len(text) <= MAX_NAME and not re.search("[<>&]", text) else ""
+    return ""
+
+
+def _split_name(name: str) -> tuple[str, str]:
+    """A name that Cliniko takes, and what did not fit into it."""
+    if len(name) <= MAX_NAME:
+        return name, ""
+    space = name.rfind(" ", 0, MAX_NAME + 1)
+    position = space if space > 0 else _cut(name, MAX_NAME)
+    return name[:position], name[position:].strip()
 
 
 def document_text(document: Document) -> str:
@@ -141,38 +213,6 @@ def has_words(document: Document) -> bool:
         return bool(document_text(document))
     except ConversionError:
         return True  # what cannot be read is not nothing: a person looks
-
-
-def _parts(blocks: Iterable[Block], name: str) -> Iterator[tuple[str, tuple[Block, ...]]]:
-    """The document cut at its headings; a heading without words opens nothing."""
-    title, inner = name, list[Block]()
-    opened = False
-    for block in blocks:
-        text = lines_text(block.lines) if isinstance(block, Heading) else ""
-        if not text:
-            inner.append(block)
-            continue
-        if opened or blocks_text(tuple(inner)):
-            yield title, tuple(inner)
-        title, inner, opened = text, [], True
-    yield title, tuple(inner)
-
-
-def _question(title: str, blocks: tuple[Block, ...], html: Html) -> Question:
-    name, rest = _split_name(_one_line(title))
-    if rest:
-        blocks = (Paragraph(((Span(rest, bold=True),),)), *blocks)
-    answer = answer_html(blocks, html=html)
-    return Question(name, answer=answer if html_words(answer) else None)
-
-
-def _split_name(name: str) -> tuple[str, str]:
-    """A name that Cliniko takes, and what did not fit into it."""
-    if len(name) <= MAX_NAME:
-        return name, ""
-    space = name.rfind(" ", 0, MAX_NAME + 1)
-    position = space if space > 0 else _cut(name, MAX_NAME)
-    return name[:position], name[position:].strip()
 
 
 # ---------------------------------------------------------------- reading the document

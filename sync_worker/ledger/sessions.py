@@ -12,7 +12,7 @@ from sync_worker.errors import LeaseLost
 from sync_worker.ledger.clinicians import clinician_of, clinician_rows, move_stamps
 from sync_worker.ledger.moves import WORKER, entries_of, insert_once, later, move, require_lease
 from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import BackfillRow, ClinicianRow, EntryRow, SessionRow, TrailRow
+from sync_worker.ledger.tables import BackfillRow, ClinicianRow, EntryRow, HeidiTemplateRow, SessionRow, TrailRow
 from sync_worker.ledger.trail import Event, append, lock_trail
 from sync_worker.model import (
     Backfill,
@@ -240,6 +240,9 @@ class _PageRecorder:
         )
         self.tally.skipped += status is Status.SKIPPED
         self.tally.review += status is Status.REVIEW
+        if document.template_id is not None:
+            names = {"clinician_id": self.clinician.clinician_id, "template_id": document.template_id}
+            insert_once(self.db, HeidiTemplateRow, names | {"met_at": self.now})
 
     def _beginning(self, seen: SessionSeen, row: Any) -> tuple[Status, Reason | None]:
         first_sweep_at = self.clinician.first_sweep_at

@@ -244,6 +244,16 @@ class BackfillRow(Base):
     walked_at: Mapped[datetime | None]  # the whole list was read for it: its documents are entries now
 
 
+class HeidiTemplateRow(Base):
+    """A Heidi template that some document of a clinician was made from: so that no new one goes unnoticed."""
+
+    __tablename__ = "heidi_templates"
+
+    clinician_id: Mapped[int] = mapped_column(ForeignKey("clinicians.id"), primary_key=True)
+    template_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    met_at: Mapped[datetime]
+
+
 class TrailRow(Base):
     """One step of one clinician's audit trail: written in the transaction that takes the step, chained by hashes."""
 

@@ -17,6 +17,7 @@ from sync_worker.ledger.tables import (
     BackfillRow,
     ClinicianRow,
     EntryRow,
+    HeidiTemplateRow,
     Installation,
     SessionRow,
     TrailRow,
@@ -133,6 +134,13 @@ class Views:
         with reading(self._engine) as db:
             found = [clinician_of(row) for row in db.execute(clinician_rows().order_by(ClinicianRow.id))]
         return {clinician.heidi_user_id: clinician for clinician in found}
+
+    def heidi_templates(self) -> dict[str, datetime]:
+        """The Heidi templates that documents were made from, and when each was met first."""
+        first = func.min(HeidiTemplateRow.met_at)
+        query = select(HeidiTemplateRow.template_id, first).group_by(HeidiTemplateRow.template_id).order_by(first)
+        with reading(self._engine) as db:
+            return {template_id: met_at for template_id, met_at in db.execute(query)}
 
     def oldest_waiting_session(self) -> datetime | None:
         """When the oldest session began of which a document is not in Cliniko yet; where unknown, when it was met."""
