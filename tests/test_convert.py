@@ -27,9 +27,10 @@ from sync_worker.convert import note as convert
 from sync_worker.errors import ConversionError
 from sync_worker.model import Document, NoteContent, Question, Section
 from sync_worker.reference import reference_of
+from tests.golden import Case, cases
 
 HERE = Path(__file__).parent
-GOLDEN = sorted(path for path in (HERE / "data" / "convert").iterdir() if path.suffix in (".md", ".html"))
+WHOLE_DOCUMENTS = [case for case in cases() if case.path.name.startswith("whole-")]
 PRIMOCK = HERE.parent / "sync_worker" / "sandbox" / "data" / "primock57_notes.jsonl"
 NOTES = [json.loads(line)["note"] for line in PRIMOCK.read_text(encoding="utf-8").splitlines()]
 
@@ -151,17 +152,6 @@ def test_the_source_line_gives_the_time_in_the_practice() -> None:
 def test_the_source_line_refuses_a_time_without_a_zone() -> None:
     with pytest.raises(ValueError, match="time zone"):
         source_line(session_at=datetime(2026, 11, 18, 10, 30), reference="ABCDEFGH")  # noqa: DTZ001
-
-
-# ---------------------------------------------------------------- golden documents
-
-
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name)
-def test_a_whole_document_becomes_the_note_we_agreed_on(path: Path) -> None:
-    kind = {".md": "MARKDOWN", ".html": "HTML"}[path.suffix]
-    document = a_document(path.read_text(encoding="utf-8"), kind, name="Progress report")
-    expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    assert render_note_content(document, source="Heidi document").as_json() == expected
 
 
 # ---------------------------------------------------------------- questions
@@ -538,11 +528,10 @@ def echoed(content: NoteContent) -> dict[str, object]:
     return stored | {"id": "1"}
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name)
+@pytest.mark.parametrize("case", WHOLE_DOCUMENTS, ids=lambda case: case.path.name)
 @pytest.mark.parametrize("html", ["full", "basic"])
-def test_what_cliniko_echoes_compares_equal_to_what_we_meant(path: Path, html: str) -> None:
-    kind = {".md": "MARKDOWN", ".html": "HTML"}[path.suffix]
-    note = render_note_content(a_document(path.read_text(encoding="utf-8"), kind), source="it's us", html=html)
+def test_what_cliniko_echoes_compares_equal_to_what_we_meant(case: Case, html: str) -> None:
+    note = render_note_content(a_document(case.content, case.label), source="it's us", html=html)
     assert canonical_text(echoed(note)) == canonical_text(note) == canonical_text(note.as_json())
 
 
