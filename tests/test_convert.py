@@ -313,6 +313,7 @@ def test_an_answer_wrapped_whole_in_a_code_fence_is_unwrapped() -> None:
 
 # ---------------------------------------------------------------- HTML
 
+SET_IN = "\u00a0" * 4
 HTML_CASES = {
     "bold beside a letter": ("<p><strong>Pain:</strong>constant</p>", "<p><b>Pain:</b>constant</p>"),
     "spaces inside marks": ("<p>a<b> b </b>c<b> </b>d</p>", "<p>a<b> b </b>c d</p>"),
@@ -341,7 +342,12 @@ HTML_CASES = {
     ),
     "blocks in a cell": (
         "<table><tr><th>A</th><th>B</th></tr><tr><td><p>1</p><p>2</p></td><td><ul><li>x|y</li></ul></td></tr></table>",
-        "<p><b>A | B</b><br>A: 1<br>2; B: • x|y</p>",
+        "<p><b>A | B</b><br>A: 1<br>\u00a0\u00a0\u00a0\u00a02; B: • x|y</p>",
+    ),
+    "a table that frames a text": ("<table><tr><td>a<br>b<p>c</p></td></tr></table>", "<p>a<br>b<br>c</p>"),
+    "two lines in a cell, in a list": (
+        "<ol><li>a<table><tr><th>A</th></tr><tr><td>1<br>2</td></tr></table></li></ol>",
+        f"<p>1. a<br>{SET_IN}<b>A</b><br>{SET_IN}A: 1<br>{SET_IN}{SET_IN}2</p>",
     ),
     "a table in a table": (
         "<table><tr><td>a</td><td><table><tr><td>b</td><td>c</td></tr></table></td></tr></table>",

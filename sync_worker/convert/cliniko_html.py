@@ -116,22 +116,28 @@ def _item_lines(item: Item, html: Html) -> list[str]:
 
 
 def _table_lines(table: Table, html: Html) -> list[str]:
-    """One line with the columns' names, then one a row in which each value follows its column's name."""
+    """A line with the columns' names, then each row, in which every value follows its column's name.
+
+    A row is one line, or as many as its cells need: set in from the second on, so that none looks like another row.
+    """
     names = [lines_text(cell.lines) for cell in table.header]
     while names and not names[-1]:
         del names[-1]
     lines = [_bold(_text(" | ".join(names)), html)] if names else []
-    return lines + [line for row in table.rows if (line := _row(names, row, html))]
+    return lines + [line for row in table.rows for line in _row(names, row, html)]
 
 
-def _row(names: list[str], row: tuple[Cell, ...], html: Html) -> str:
+def _row(names: list[str], row: tuple[Cell, ...], html: Html) -> list[str]:
+    alone = len(row) == 1 and not any(names)  # a table that only frames a text
     values = []
     for name, cell in zip_longest(names, row, fillvalue=None):
-        value = "<br>".join(filter(None, _inline(cell.lines, html))) if isinstance(cell, Cell) else ""
+        lines = filter(None, _inline(cell.lines, html)) if isinstance(cell, Cell) else ()
+        value = ("\n" if alone else f"\n{_INDENT}").join(lines)
         if value:
             label = str(name or "").rstrip(":")
             values.append(f"{_text(label)}: {value}" if label else value)
-    return ("; " if any(names) else " | ").join(values)
+    said = ("; " if any(names) else " | ").join(values)
+    return said.split("\n") if said else []
 
 
 # ---------------------------------------------------------------- within a line
