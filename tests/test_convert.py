@@ -314,6 +314,7 @@ def test_an_answer_wrapped_whole_in_a_code_fence_is_unwrapped() -> None:
 # ---------------------------------------------------------------- HTML
 
 SET_IN = "\u00a0" * 4
+BLANK = "<div><br></div>"
 HTML_CASES = {
     "bold beside a letter": ("<p><strong>Pain:</strong>constant</p>", "<p><b>Pain:</b>constant</p>"),
     "spaces inside marks": ("<p>a<b> b </b>c<b> </b>d</p>", "<p>a<b> b </b>c d</p>"),
@@ -400,9 +401,16 @@ def test_basic_accounts_get_only_div_and_br_and_still_every_word() -> None:
     assert questions(content, html="basic") == [
         (
             "Plan",
-            "<div>a b (https://e.org)</div><div>• c<br>\u00a0\u00a0\u00a0\u00a01. d</div>"
-            "<div>\u00a0\u00a0\u00a0\u00a0e</div><div>f | g<br>f: 1; g: 2</div>",
+            f"<div>a b (https://e.org)</div>{BLANK}<div>• c<br>{SET_IN}1. d</div>{BLANK}"
+            f"<div>{SET_IN}e</div>{BLANK}<div>f | g<br>f: 1; g: 2</div>",
         )
+    ]
+
+
+def test_on_basic_accounts_a_blank_line_parts_what_no_heading_joins() -> None:
+    content = "---\n# Plan\nRest\n\n![]()\n\n## Goals\n- Run"
+    assert questions(content, html="basic", layout="single") == [
+        ("Report", f"<div>Plan</div><div>Rest</div>{BLANK}<div>[image]</div>{BLANK}<div>Goals</div><div>• Run</div>")
     ]
 
 

@@ -53,7 +53,7 @@ def answer_html(blocks: Iterable[Block], *, html: Html) -> str:
         del said[0]
     while said and isinstance(said[-1], Rule):
         del said[-1]
-    return "".join(_full(block) if html is Html.FULL else _wrapped("div", _lines(block, html)) for block in said)
+    return "".join(map(_full, said)) if html is Html.FULL else _basic(said)
 
 
 # ---------------------------------------------------------------- with all permitted tags
@@ -83,6 +83,20 @@ def _bullet(item: Item) -> str:
 
 def _wrapped(tag: str, lines: list[str]) -> str:
     return f"<{tag}>{'<br>'.join(lines)}</{tag}>" if lines else ""
+
+
+# ---------------------------------------------------------------- with div and br alone
+
+
+def _basic(blocks: list[Block]) -> str:
+    """The blocks with a blank line between them, as a `div` leaves no room of its own; none below a heading."""
+    parts: list[str] = []
+    below_heading = True
+    for block in blocks:
+        if text := _wrapped("div", _lines(block, Html.BASIC)):
+            parts += [text] if below_heading else ["<div><br></div>", text]
+            below_heading = isinstance(block, Heading)
+    return "".join(parts)
 
 
 # ---------------------------------------------------------------- as lines
