@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test verify prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
-	prove-mutants mutation results lint types check format lock clean
+	prove-mutants mutation results pictures lint types check format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -65,6 +65,9 @@ mutation: .venv/dev.stamp ## Change the code that claims, settles and looks in e
 
 results: .venv/dev.stamp ## Write what the proofs counted here into docs/reliability.md
 	.venv/bin/python -m tests.proofs
+
+pictures: .venv/dev.stamp ## Draw the pictures of docs/notes.md anew; needs Chromium
+	$(PROVE).pictures
 
 PROVE = .venv/bin/python -m tests
 
