@@ -23,6 +23,7 @@ FOLDER = Path(__file__).parent / "data" / "convert"
 SOURCE = "Heidi document, session of 18 Nov 2026 10:30, ref ABCDEFGH"
 
 _NOTE = ".note.html"
+_HEAD = '<!doctype html><meta charset="utf-8">'
 _FIRST_LINE = re.compile(r"<!-- (.*) -->\n")
 _NAMED = {"\u00a0": "&nbsp;", "\u00ad": "&shy;", "\u200d": "&zwj;"}
 _BEFORE = re.compile(r"(?<!^)(?<!\n)(?=<(?:p|div|h1|h2|ul|ol|li|blockquote)>)")
@@ -64,7 +65,7 @@ class Case:
             parts = [_question(question) for question in self.note().sections[0].questions]
         except ConversionError as refusal:
             parts = [f"<!-- no note, but a person is asked: {refusal.code} -->\n"]
-        return "\n".join([f"<!-- {first} -->\n", *parts])
+        return "\n".join([f"<!-- {first} -->\n{_HEAD}\n", *parts])
 
 
 def cases() -> list[Case]:
