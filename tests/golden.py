@@ -17,10 +17,31 @@ from pathlib import Path
 
 from sync_worker.convert import render_note_content
 from sync_worker.errors import ConversionError
-from sync_worker.model import Document, NoteContent, Question
+from sync_worker.model import Document, NoteContent, Question, Section, Template
 
 FOLDER = Path(__file__).parent / "data" / "convert"
 SOURCE = "Heidi document, session of 18 Nov 2026 10:30, ref ABCDEFGH"
+
+TEMPLATES = {
+    "none": None,
+    "initial": Template(
+        "1",
+        "Initial assessment",
+        (
+            Section(
+                (Question("Presenting complaint"), Question("Past medical history"), Question("Pain now", "text")),
+                "Subjective",
+                "What the patient tells",
+            ),
+            Section(
+                (Question("Range of movement"), Question("Special tests"), Question("Body chart", "bodycharts")),
+                "Objective",
+            ),
+            Section((Question("Impression"),), "Assessment"),
+            Section((Question("Management"), Question("Consent", "checkboxes", choices=("Given", "Declined"))), "Plan"),
+        ),
+    ),
+}
 
 _NOTE = ".note.html"
 _HEAD = '<!doctype html><meta charset="utf-8">'
@@ -40,6 +61,8 @@ class Case:
     """Heidi's content type; "none" where it says none."""
     layout: str
     html: str
+    template: str
+    """The practice's template that it is laid into, of those in TEMPLATES."""
 
     @property
     def note_path(self) -> Path:
@@ -55,14 +78,16 @@ class Case:
         """The note as it is made today; raises ConversionError."""
         label = None if self.label == "none" else self.label
         document = Document("doc-1", "session-1", self.document_name, self.content, label)
-        return render_note_content(document, source=SOURCE, layout=self.layout, html=self.html)
+        template = TEMPLATES[self.template]
+        return render_note_content(document, source=SOURCE, layout=self.layout, html=self.html, template=template)
 
     def written(self) -> str:
         """What the golden file should say."""
         options = {"document": self.document_name, "label": self.label, "layout": self.layout, "html": self.html}
+        options |= {"template": self.template} if self.template != "none" else {}
         first = " ".join(f"{name}={shlex.quote(value)}" for name, value in options.items())
         try:
-            parts = [_question(question) for question in self.note().sections[0].questions]
+            parts = [part for section in self.note().sections for part in _section(section)]
         except ConversionError as refusal:
             parts = [f"<!-- no note, but a person is asked: {refusal.code} -->\n"]
         return "\n".join([f"<!-- {first} -->\n{_HEAD}\n", *parts])
@@ -83,16 +108,26 @@ def laid_out(answer: str) -> str:
 
 def _case(path: Path) -> Case:
     options = {"document": "Progress report", "label": {".md": "MARKDOWN", ".html": "HTML"}[path.suffix]}
-    options |= {"layout": "sections", "html": "full"}
+    options |= {"layout": "sections", "html": "full", "template": "none"}
     note = path.with_suffix(_NOTE)
     if note.exists() and (first := _FIRST_LINE.match(note.read_text(encoding="utf-8"))):
         options |= dict(option.split("=", 1) for option in shlex.split(first[1]))
-    return Case(path, options["document"], options["label"], options["layout"], options["html"])
+    return Case(path, options["document"], options["label"], options["layout"], options["html"], options["template"])
+
+
+def _section(section: Section) -> Iterator[str]:
+    if section.name:
+        yield f"<h2>{escape(section.name, quote=False)}</h2>\n"
+    if section.description:
+        yield f"<i>{escape(section.description, quote=False)}</i>\n"
+    yield from map(_question, section.questions)
 
 
 def _question(question: Question) -> str:
     name = "".join(map(_visible, escape(question.name, quote=False)))
     kind = "" if question.kind == "paragraph" else f" <!-- {question.kind} -->"
+    if question.choices:
+        kind = f" <!-- {question.kind}: {', '.join(map(str, question.choices))} -->"
     if question.answer is None:
         return f"<h3>{name}</h3>{kind}\n<!-- no answer -->\n"
     answer = question.answer if question.kind == "paragraph" else escape(question.answer, quote=False)

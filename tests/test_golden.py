@@ -43,7 +43,8 @@ def test_cliniko_takes_the_note_and_changes_nothing_in_it(case: Case, note: Note
 
 @pytest.mark.parametrize(("case", "note"), NOTES, ids=name)
 def test_a_golden_file_adds_line_ends_and_nothing_else(case: Case, note: NoteContent) -> None:
-    for answer in (question.answer or "" for question in note.sections[0].questions if question.kind == "paragraph"):
+    questions = [question for section in note.sections for question in section.questions]
+    for answer in (question.answer or "" for question in questions if question.kind == "paragraph"):
         assert "\n" not in answer
         assert unescape(laid_out(answer).replace("\n", "")) == unescape(answer)
 

@@ -55,6 +55,7 @@ _SAME_MEANING = (
     ("medications", "medication", "current medications", "meds"),
     ("treatment", "intervention", "interventions", "treatment provided", "treatment today", "rx", "tx"),
     ("home exercise program", "home exercise programme", "home exercises", "exercise program", "hep"),
+    ("range of movement", "range of motion", "rom", "arom", "active range of movement", "active range of motion"),
     ("goals", "patient goals", "goal"),
     ("investigations", "investigation", "ix"),
 )
