@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync_worker.convert import canonical_text, render_note_content
+from sync_worker.convert import canonical_text, render_note_content, says_the_same
 from sync_worker.convert.words import html_words
 from sync_worker.model import Document, NoteContent, Question, Section, Template
 from sync_worker.sandbox.validation import stored_content
@@ -211,6 +211,31 @@ def test_a_single_layout_ignores_the_templates_questions() -> None:
     document = Document("doc-1", "session-1", "Report", "# Plan\nRest")
     note = render_note_content(document, source="s", template=SOAP, layout="single")
     assert [question.name for question in note.sections[0].questions] == ["Report", "Source"]
+
+
+PASTED = "Fell off a ladder, cannot lift the left arm. Rest, ice, and an X-ray first. Stiff."
+
+
+@pytest.mark.parametrize(
+    ("content", "is_there"),
+    [
+        (
+            "# Plan\nRest, ice, and an X-ray first.\n# Subjective\nFell off a ladder, cannot lift the left arm.",
+            True,
+        ),
+        (
+            "# Plan\nRest, ice, and an MRI first.\n# Subjective\nFell off a ladder, cannot lift the left arm.",
+            False,
+        ),
+        (
+            "# Plan\nRest\n# Objective\nStiff\n# Subjective\nLeft arm\n# Gait\nSunday\n# X\nfirst\n# Y\ncannot",
+            False,
+        ),
+    ],
+)
+def test_a_document_that_was_pasted_by_hand_is_known_again_in_the_templates_order(content: str, is_there: bool) -> None:
+    stored = {"sections": [{"questions": [{"name": "Notes", "type": "text", "answer": PASTED}]}]}
+    assert says_the_same(stored, laid(content)) is is_there
 
 
 # ---------------------------------------------------------------- nothing is lost, whatever the template

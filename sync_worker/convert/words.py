@@ -65,6 +65,9 @@ BLOCK_TAGS = frozenset(
 SURE_LETTERS = 40
 """A text of fewer letters may stand in another note by chance."""
 
+LONG_LETTERS = 20
+"""An answer of so many letters stands in another note because it was pasted there."""
+
 _SPACES = re.compile(r"[\s\u180e\u200b-\u200d\u2060\ufeff]+")
 # U+FDD0..U+FDEF are set aside by Unicode for a program's own use; html_source.py marks bold and line ends with them.
 _UNREADABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufdd0-\ufdef\ufffe\uffff]")
@@ -107,14 +110,17 @@ def body_text(content: Mapping[str, Any] | NoteContent | None) -> str:
 
 
 def says_the_same(stored: Mapping[str, Any] | None, meant: NoteContent) -> bool:
-    """Whether a note that somebody pasted says what another one would: its answers in order, letter for letter.
+    """Whether a note that somebody pasted says what another one would: its answers, letter for letter.
 
-    Letters and digits count, nothing else. A text too short to be sure of has to be the whole of the other note.
+    Letters and digits count, nothing else, and the answers' order, unless enough of them are long: a practice's
+    template has an order of its own. A text too short to be sure of has to be the whole of the other note.
     """
     answers = [_letters(" ".join(said)) for name, said in _questions(meant) if name != SOURCE]
     there = _letters(" ".join(part for _, said in _questions(stored) for part in said))
     if sum(map(len, answers)) < SURE_LETTERS:
         return bool(there) and there == "".join(answers)
+    if sum(len(answer) for answer in answers if len(answer) >= LONG_LETTERS) >= SURE_LETTERS:
+        return all(answer in there for answer in answers)
     position = 0
     for answer in answers:
         found = there.find(answer, position)
