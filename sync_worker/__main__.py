@@ -24,6 +24,9 @@ app.add_typer(review, name="review")
 app.add_typer(database, name="db")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Preview = Annotated[
+    bool, typer.Option("--preview", help="Show each note as it would be sent now: a patient's words, on this terminal.")
+]
 Clinician = Annotated[str | None, typer.Argument(help="Name, Heidi user id or e-mail. Everybody, if left out.")]
 EntryNumber = Annotated[
     int, typer.Argument(metavar="ENTRY", min=1, max=2**31 - 1, help="The entry's number, from `review list`.")
@@ -82,12 +85,13 @@ def once(as_json: Json = False) -> None:
 @app.command()
 def plan(
     since: Annotated[str | None, typer.Option(metavar="DATE", help="Look at sessions from this day on.")] = None,
+    preview: Preview = False,
     as_json: Json = False,
 ) -> None:
     """What a tick would do, with reasons. Writes nothing, anywhere."""
     from sync_worker.commands import plan as command
 
-    _run(lambda: command.plan(since, as_json=as_json), as_json=as_json)
+    _run(lambda: command.plan(since, preview=preview, as_json=as_json), as_json=as_json)
 
 
 @app.command()
@@ -186,11 +190,12 @@ def review_list(as_json: Json = False) -> None:
 
 
 @review.command("show")
-def review_show(entry: EntryNumber, as_json: Json = False) -> None:
-    """One entry: where it stands, its candidates, attempts and history."""
+def review_show(entry: EntryNumber, preview: Preview = False, as_json: Json = False) -> None:
+    """One entry: where it stands, its candidates, attempts and history; or its note, as it would be sent now."""
     from sync_worker.commands import review as command
 
-    _run(lambda: command.show(entry, as_json=as_json), as_json=as_json)
+    show = command.preview if preview else command.show
+    _run(lambda: show(entry, as_json=as_json), as_json=as_json)
 
 
 @review.command("assign")

@@ -4,7 +4,6 @@ Rows and JSON never travel: each edge (Heidi, Cliniko, the ledger) turns what it
 Heidi's session ids are 38-digit decimal strings and Cliniko's ids 19-digit ones: every id is a `str`, never a number.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -584,4 +583,5 @@ class PlannedEntry:
     action: str
     reason: str | None = None
     patient_id: str | None = None
-    candidates: Sequence[Candidate] = field(default_factory=tuple)
+    note: Note | None = field(default=None, repr=False)
+    """What would be sent, where there is something to send: a patient's words, for showing only."""

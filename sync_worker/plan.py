@@ -14,14 +14,24 @@ from sync_worker.errors import NotAuthorised, RemoteError
 from sync_worker.first_look import BEFORE_SESSION, AuthorsNotes
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import Ledger
-from sync_worker.model import ClinicianState, Document, Entry, PlannedEntry, Reason, Session, Status, StoredNote
+from sync_worker.model import (
+    ClinicianState,
+    Document,
+    Entry,
+    Note,
+    PlannedEntry,
+    Reason,
+    Session,
+    Status,
+    StoredNote,
+)
 from sync_worker.prepare import NeedsReview, Prepared, Preparer, Skipped
 from sync_worker.reading import SessionReader
 from sync_worker.reference import reference_of
 from sync_worker.siblings import are_alike
 
 DONE = (Status.POSTED, Status.SKIPPED, Status.WITHDRAWN)
-OPEN_ATTEMPT = (Status.POSTING, Status.IN_DOUBT)
+ALREADY_FILED = "already_filed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,39 +83,47 @@ class Planner:
             try:
                 documents = self._reader.documents(row.session_id) or []
                 for number, document in enumerate(documents):
-                    if (planned := self._document(row.session_id, document, documents[:number])) is not None:
-                        yield planned
+                    entry = self._entry(row.session_id, document.document_id)
+                    session = None if entry and entry.status in DONE else self._reader.session(row.session_id)
+                    if session is not None:
+                        yield self._decide(session, document, entry, documents[:number])
             except NotAuthorised:
                 raise
             except RemoteError as error:
                 yield error
 
-    def _document(self, session_id: str, document: Document, earlier: list[Document]) -> PlannedEntry | None:
-        entry = self._ledger.entries.find(session_id, document.document_id) if self._ledger else None
-        if entry is not None and entry.status in DONE:
-            return None
-        session = self._reader.session(session_id)
-        if session is None:
-            return None
-        action, reason, patient_id = self._decide(session, document, entry, earlier)
-        return PlannedEntry(session_id, document.document_id, action, reason, patient_id)
+    def plan_entry(self, entry: Entry) -> PlannedEntry:
+        """What a tick would do with one entry, also where that is nothing. Raises `RemoteError`."""
+        documents = self._reader.documents(entry.session_id) or []
+        session = self._reader.session(entry.session_id)
+        for number, document in enumerate(documents):
+            if document.document_id == entry.document_id and session is not None:
+                return self._decide(session, document, entry, documents[:number])
+        action, reason = ("review", Reason.SOURCE_GONE) if session is None else ("skip", Reason.GONE)
+        standing, _ = _standing(entry.status, entry.reason)
+        return PlannedEntry(entry.session_id, entry.document_id, standing or action, reason, entry.patient_id)
+
+    def _entry(self, session_id: str, document_id: str) -> Entry | None:
+        return self._ledger.entries.find(session_id, document_id) if self._ledger else None
 
     def _decide(
         self, session: Session, document: Document, entry: Entry | None, earlier: list[Document]
-    ) -> tuple[str, str | None, str | None]:
-        if entry is None:
-            status, reason = self._beginning(session)
-            if status is not Status.PENDING:
-                return ("skip" if status is Status.SKIPPED else "review"), reason, None
-        elif entry.status in OPEN_ATTEMPT:
-            return "wait", entry.status.value, entry.patient_id
-        elif entry.status is Status.REVIEW:
-            return "review", entry.reason, entry.patient_id
+    ) -> PlannedEntry:
+        action, reason = _standing(*((entry.status, entry.reason) if entry is not None else self._beginning(session)))
         reference = reference_of(region=self._region, session_id=session.session_id, document_id=document.document_id)
-        if self._notes().marked(reference):
-            return "skip", "already_filed", None
-        if not (entry and entry.pinned) and any(are_alike(document, other) for other in earlier):
-            return "review", Reason.REGENERATED, None
+        patient_id, note = entry.patient_id if entry else None, None
+        if action is None and self._notes().marked(reference):
+            action, reason, patient_id = "skip", ALREADY_FILED, None
+        elif action is None and not (entry and entry.pinned) and any(are_alike(document, one) for one in earlier):
+            action, reason, patient_id = "review", Reason.REGENERATED, None
+        elif action is None:
+            action, reason, note = self._prepare(session, document, entry)
+            patient_id = note.patient_id if note else None
+        return PlannedEntry(session.session_id, document.document_id, action, reason, patient_id, note)
+
+    def _prepare(
+        self, session: Session, document: Document, entry: Entry | None
+    ) -> tuple[str, str | None, Note | None]:
         match self._preparer.prepare(
             session,
             document,
@@ -117,11 +135,11 @@ class Planner:
             case Skipped(reason):
                 return "skip", reason, None
             case Prepared(note) if not (entry and entry.pinned) and self._notes().has_by_hand(note):
-                return "review", Reason.ALREADY_THERE, note.patient_id
+                return "review", Reason.ALREADY_THERE, note
             case Prepared(note) if self._is_settled(session, document, entry):
-                return "post", None, note.patient_id
+                return "post", None, note
             case Prepared(note):
-                return "wait", "settling", note.patient_id
+                return "wait", "settling", note
 
     def _notes(self) -> AuthorsNotes:
         """What of ours is in Cliniko already, whatever the ledger knows: a tick looks too."""
@@ -151,3 +169,20 @@ class Planner:
             is_same = self._ledger.keyed_hash(document.content.strip()) == entry.text_hash
             since = entry.text_since if is_same else self._clock.now()
         return self._clock.now() - since >= self._scope.settle
+
+
+def _standing(status: Status, reason: Reason | None) -> tuple[str | None, str | None]:
+    """What follows from where an entry stands; no action where its document decides."""
+    match status:
+        case Status.PENDING:
+            return None, None
+        case Status.REVIEW:
+            return "review", reason
+        case Status.POSTING | Status.IN_DOUBT:
+            return "wait", status
+        case Status.POSTED:
+            return "skip", ALREADY_FILED
+        case Status.SKIPPED:
+            return "skip", reason
+        case Status.WITHDRAWN:
+            return "skip", status

@@ -118,21 +118,41 @@ class Preparer:
         route = self.route_for(document)
         if route.action == "skip":
             return Skipped(Reason.ROUTE)
-        if pinned_patient_id is not None:
-            match = self._check_pinned(session.hint, pinned_patient_id)
-        elif route.action == "review":
+        if route.action == "review" and pinned_patient_id is None:
             return NeedsReview(Reason.ROUTE)
-        else:
-            match = self._match(session)
+        match = self.patient_for(session, pinned_patient_id=pinned_patient_id, bound_patient_id=bound_patient_id)
         if not isinstance(match, Matched):
             return NeedsReview(match.reason, match.candidates)
-        if bound_patient_id not in (None, match.patient_id):
-            return NeedsReview(Reason.PATIENT_CHANGED, match.candidates)
         try:
             note, reference = self._note(session, document, route, match.patient_id)
         except ConversionError as error:
             return NeedsReview(Reason.NOT_CARRIED, match.candidates, error.code)
         return Prepared(note, reference, match.rule or None, match.candidates)
+
+    def patient_for(
+        self, session: Session, *, pinned_patient_id: str | None, bound_patient_id: str | None
+    ) -> MatchOutcome:
+        """The chart that a session's notes go to, or why there is none."""
+        if pinned_patient_id is not None:
+            match = self._check_pinned(session.hint, pinned_patient_id)
+        else:
+            match = self._match(session)
+        if isinstance(match, Matched) and bound_patient_id not in (None, match.patient_id):
+            return Ambiguous(Reason.PATIENT_CHANGED, match.candidates)
+        return match
+
+    def note(self, session: Session, document: Document, patient_id: str) -> Note:
+        """What would be sent for a document, were it this patient's. Raises `ConversionError`."""
+        return self._note(session, document, self.route_for(document), patient_id)[0]
+
+    def title(self, session: Session, document: Document) -> str:
+        """The title of a document's note."""
+        return note_title(
+            template=self.route_for(document).title,
+            document_name=document.name,
+            session_date=session.created_at.astimezone(self._zone()).date(),
+            reference=self._reference(session, document),
+        )
 
     def render(self, session: Session, document: Document) -> NoteContent:
         """What the note of a document says now.
@@ -220,20 +240,15 @@ class Preparer:
     # ------------------------------------------------------------ the note
 
     def _note(self, session: Session, document: Document, route: Route, patient_id: str) -> tuple[Note, str]:
-        reference, template = self._reference(session, document), self._template(route)
+        template = self._template(route)
         note = Note(
             patient_id=patient_id,
-            title=note_title(
-                template=route.title,
-                document_name=document.name,
-                session_date=session.created_at.astimezone(self._zone()).date(),
-                reference=reference,
-            ),
+            title=self.title(session, document),
             content=self._content(session, document, route, template),
             draft=self._settings.draft,
             template_id=template.template_id if template is not None else None,
         )
-        return note, reference
+        return note, self._reference(session, document)
 
     def _content(self, session: Session, document: Document, route: Route, template: Template | None) -> NoteContent:
         session_at = session.created_at.astimezone(self._zone())

@@ -31,6 +31,7 @@ STORY = {
     "doubts",
     "prepare",
     "plan",
+    "preview",
     "reading",
     "identity",
     "scheduler",

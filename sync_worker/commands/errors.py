@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 
 from sync_worker.errors import (
     ConfigurationError,
@@ -19,6 +20,8 @@ DONE, PARTLY, SETTINGS_WRONG, HELD_ELSEWHERE = 0, 1, 2, 3
 
 def exit_code_of(command: Callable[[], int], *, as_json: bool) -> int:
     """Run a command; give back its exit code, or tell what went wrong and give back that failure's."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a sign that the terminal has not is told by its number
     try:
         return command()
     except ConfigurationError as error:

@@ -5,6 +5,7 @@ Decisions go to the ledger; the worker acts on them.
 
 import getpass
 import re
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from typing import Any
 
@@ -17,7 +18,10 @@ from sync_worker.bootstrap import cliniko_client, look_times
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, print_json, say
+from sync_worker.commands.plan import bench, scope_of
+from sync_worker.commands.preview import preview_json, show_previews
 from sync_worker.errors import ConfigurationError, NotPossible
+from sync_worker.ledger import Ledger
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import EntryLife, ReviewItem, Views, waits_on
 from sync_worker.model import Reason
@@ -49,6 +53,26 @@ def show(entry: int, *, as_json: bool) -> int:
         print_json(_life_json(life))
     else:
         _show_life(life, settings.timezone or UTC)
+    return DONE
+
+
+def preview(entry: int, *, as_json: bool) -> int:
+    """Print one entry's note as it would be sent now, from live data. Writes nothing, anywhere."""
+    settings, clock = setup.load()
+    ledger = Ledger(setup.require_ledger(settings), region=settings.heidi_region)
+    clinician = clinician_of(settings, life_of(ledger.engine, entry))
+    found = ledger.entries.get(entry)
+    assert found is not None  # noqa: S101 - `life_of` has just read it
+    with bench(settings, clinician, ledger, clock) as one:
+        session = one.reader.session(found.session_id)
+        scope = scope_of(settings, one.state, one.identity, None, clock.now())
+        if session is not None:
+            scope = replace(scope, oldest=min(scope.oldest, session.created_at))
+        seen = one.previewer.preview(one.planner(scope).plan_entry(found))
+    if as_json:
+        print_json(preview_json(seen))
+    else:
+        show_previews([seen])
     return DONE
 
 
@@ -205,7 +229,7 @@ def _show_list(items: list[ReviewItem], names: dict[str, str], zone: tzinfo) -> 
             str(len(item.candidates)),
         )
     Console().print(table)
-    say("`sync-worker review show ENTRY` tells more of one.")
+    say("`sync-worker review show ENTRY` tells more of one, and with --preview shows its note.")
 
 
 def _show_life(life: EntryLife, zone: tzinfo) -> None:

@@ -1,0 +1,102 @@
+"""What a document's note would be now, for a person to look at: the reads and pure functions of a tick, and no more.
+
+A preview holds a patient's words, name and birth date: it goes to the terminal of the person who asked, and nowhere
+else.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+from sync_worker.cliniko import ClinikoClient
+from sync_worker.errors import ConversionError
+from sync_worker.ledger import Ledger
+from sync_worker.model import Document, Entry, Matched, Note, Patient, PlannedEntry, Reason, Session, Status
+from sync_worker.prepare import Preparer
+from sync_worker.reading import SessionReader
+
+NOBODY = ""
+"""In place of a patient's id in a note that is only shown."""
+SAY_NOTHING_OF_PATIENT = frozenset({Reason.ROUTE, Reason.NOT_CARRIED, Reason.REGENERATED, Reason.LATE_START})
+"""Reasons of a plan that are found before the patient is looked for, or after one was found."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Preview:
+    """One document: what a tick would do with it, and the note that it makes now."""
+
+    planned: PlannedEntry
+    entry_id: int | None = None
+    note_id: str | None = None
+    """The note that is filed already."""
+    title: str | None = None
+    """None where Heidi has the document no more."""
+    note: Note | None = None
+    """None where the document is gone, or cannot become a note."""
+    characters: int = 0
+    """The length of the document in Heidi."""
+    patient_id: str | None = None
+    patient: Patient | None = None
+    """None where Cliniko shows no chart of this id."""
+    nobody: Reason | None = None
+    """Why there is no patient to file it on."""
+
+
+class Previewer:
+    """Makes previews of one clinician's documents."""
+
+    def __init__(
+        self, *, reader: SessionReader, preparer: Preparer, cliniko: ClinikoClient, ledger: Ledger | None
+    ) -> None:
+        self._reader = reader
+        self._preparer = preparer
+        self._find_patient = cache(cliniko.find_patient)  # a session's documents are about the same one
+        self._ledger = ledger
+
+    def preview(self, planned: PlannedEntry) -> Preview:
+        """The note of a document that was planned just before. Raises `RemoteError` and `ConfigurationError`."""
+        entry = self._ledger.entries.find(planned.session_id, planned.document_id) if self._ledger else None
+        entry_id, note_id = (entry.entry_id, entry.note_id) if entry else (None, None)
+        session, document = self._source(planned)
+        if session is None or document is None:
+            return Preview(planned, entry_id, note_id, patient_id=planned.patient_id)
+        patient_id, nobody = self._addressee(session, planned, entry)
+        return Preview(
+            planned,
+            entry_id,
+            note_id,
+            title=self._preparer.title(session, document),
+            note=planned.note or self._note(session, document, patient_id),
+            characters=len(document.content),
+            patient_id=patient_id,
+            patient=self._find_patient(patient_id) if patient_id else None,
+            nobody=nobody,
+        )
+
+    def _source(self, planned: PlannedEntry) -> tuple[Session | None, Document | None]:
+        documents = self._reader.documents(planned.session_id) or []
+        document = next((one for one in documents if one.document_id == planned.document_id), None)
+        return (self._reader.session(planned.session_id) if document else None), document
+
+    def _note(self, session: Session, document: Document, patient_id: str | None) -> Note | None:
+        try:
+            return self._preparer.note(session, document, patient_id or NOBODY)
+        except ConversionError:
+            return None
+
+    def _addressee(
+        self, session: Session, planned: PlannedEntry, entry: Entry | None
+    ) -> tuple[str | None, Reason | None]:
+        """Whose the note is, or would be; else why nobody's."""
+        if planned.note is not None:
+            return planned.note.patient_id, None
+        if entry is not None and (entry.note_id or entry.status in (Status.POSTING, Status.IN_DOUBT)):
+            return entry.patient_id, None
+        is_waiting = entry is not None and entry.status is Status.REVIEW  # its reason may be of yesterday
+        if planned.action == "review" and planned.reason not in SAY_NOTHING_OF_PATIENT and not is_waiting:
+            return None, Reason(planned.reason or "")
+        match = self._preparer.patient_for(
+            session,
+            pinned_patient_id=entry.patient_id if entry and entry.pinned else None,
+            bound_patient_id=entry.patient_id if entry and entry.bound else None,
+        )
+        return (match.patient_id, None) if isinstance(match, Matched) else (None, match.reason)
