@@ -178,6 +178,10 @@ class Preparer:
         """The first route that fits a document."""
         return next((route for route in self._settings.routes if _fits(route, document)), DEFAULT_ROUTE)
 
+    def template_for(self, document: Document) -> Template | None:
+        """The practice's template that a document's note is laid into, if its route names one."""
+        return self._template(self.route_for(document))
+
     # ------------------------------------------------------------ the patient
 
     def _match(self, session: Session) -> MatchOutcome:
@@ -240,7 +244,7 @@ class Preparer:
     # ------------------------------------------------------------ the note
 
     def _note(self, session: Session, document: Document, route: Route, patient_id: str) -> tuple[Note, str]:
-        template = self._template(route)
+        reference, template = self._reference(session, document), self._template(route)
         note = Note(
             patient_id=patient_id,
             title=self.title(session, document),
@@ -248,7 +252,7 @@ class Preparer:
             draft=self._settings.draft,
             template_id=template.template_id if template is not None else None,
         )
-        return note, self._reference(session, document)
+        return note, reference
 
     def _content(self, session: Session, document: Document, route: Route, template: Template | None) -> NoteContent:
         session_at = session.created_at.astimezone(self._zone())

@@ -32,6 +32,10 @@ class Preview:
     """None where Heidi has the document no more."""
     note: Note | None = None
     """None where the document is gone, or cannot become a note."""
+    code: str | None = None
+    """Why it cannot: the code of a `ConversionError`."""
+    template: str | None = None
+    """The name of the practice's template that the note is laid into."""
     characters: int = 0
     """The length of the document in Heidi."""
     patient_id: str | None = None
@@ -60,12 +64,16 @@ class Previewer:
         if session is None or document is None:
             return Preview(planned, entry_id, note_id, patient_id=planned.patient_id)
         patient_id, nobody = self._addressee(session, planned, entry)
+        note, code = self._note(session, document, planned, patient_id)
+        template = self._preparer.template_for(document) if note is not None else None
         return Preview(
             planned,
             entry_id,
             note_id,
             title=self._preparer.title(session, document),
-            note=planned.note or self._note(session, document, patient_id),
+            note=note,
+            code=code,
+            template=template.name if template is not None else None,
             characters=len(document.content),
             patient_id=patient_id,
             patient=self._find_patient(patient_id) if patient_id else None,
@@ -77,11 +85,16 @@ class Previewer:
         document = next((one for one in documents if one.document_id == planned.document_id), None)
         return (self._reader.session(planned.session_id) if document else None), document
 
-    def _note(self, session: Session, document: Document, patient_id: str | None) -> Note | None:
+    def _note(
+        self, session: Session, document: Document, planned: PlannedEntry, patient_id: str | None
+    ) -> tuple[Note | None, str | None]:
+        """The note, else why there can be none."""
+        if planned.note is not None:
+            return planned.note, None
         try:
-            return self._preparer.note(session, document, patient_id or NOBODY)
-        except ConversionError:
-            return None
+            return self._preparer.note(session, document, patient_id or NOBODY), None
+        except ConversionError as error:
+            return None, error.code
 
     def _addressee(
         self, session: Session, planned: PlannedEntry, entry: Entry | None

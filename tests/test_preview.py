@@ -163,7 +163,7 @@ def test_a_document_that_cannot_be_carried_is_told_and_not_shown(terminal: Termi
     terminal.json("once")
     number = the_entry(terminal)
     done = terminal.run("review", "show", number, "--preview").stdout
-    assert "280,000 characters" in done
+    assert "none: it is larger than a note may be. The document has 280,000 characters." in " ".join(done.split())
     assert "Simplify it in Heidi; or copy it by hand" in " ".join(done.split())
     assert "Mary Jones" in done
     assert "marked" not in done
@@ -233,6 +233,41 @@ def test_entries_of_every_other_status_can_be_looked_at(terminal: Terminal) -> N
         assert (told["action"], told["reason"], told["patient_id"]) == (action, said, patient)
 
 
+def test_a_filed_note_stays_with_its_patient_whoever_would_fit_now(terminal: Terminal) -> None:  # noqa: F811
+    terminal.a_document()
+    terminal.json("once")
+    [(number, chart)] = terminal.sandbox.cliniko.patients.items()
+    chart.last_name = "Smith"
+    done = terminal.run("review", "show", the_entry(terminal), "--preview").stdout
+    assert f"Mary Smith, born 3 February 1980, chart {number}" in " ".join(done.split())
+
+
+def test_a_second_request_may_only_be_for_the_patient_of_the_first(terminal: Terminal) -> None:  # noqa: F811
+    terminal.a_document()
+    terminal.json("once", SYNC_SETTLE_SECONDS="600")
+    with sqlite3.connect(terminal.folder / "ledger.db") as db:
+        db.execute("UPDATE entries SET status = 'review', reason = 'failing', bound = 1, patient_id = '77'")
+    db.close()
+    number = the_entry(terminal)
+    assert terminal.json("review", "show", number, "--preview")["patient_id"] is None
+    assert "nobody yet (patient_changed)." in terminal.run("review", "show", number, "--preview").stdout
+
+
+def test_a_note_of_a_lost_ledger_is_found_however_old_its_session_is(terminal: Terminal) -> None:  # noqa: F811
+    began = datetime.now(UTC) - timedelta(days=30)
+    session = terminal.sandbox.heidi.add_session(
+        clinician="physio-1", patient_name="Mary Jones", birth_date="1980-02-03", created_at=began
+    )
+    terminal.sandbox.heidi.add_document(session, name="Letter", content="# Plan\n\nRest.")
+    terminal.json("once")
+    [note] = terminal.sandbox.cliniko.notes.values()
+    note.created_at = began
+    (terminal.folder / "ledger.db").unlink()
+    terminal.json("once", SYNC_SETTLE_SECONDS="600")
+    told = terminal.json("review", "show", the_entry(terminal), "--preview")
+    assert (told["action"], told["reason"]) == ("skip", "already_filed")
+
+
 def test_a_patient_whom_a_person_chose_is_the_one_shown(terminal: Terminal) -> None:  # noqa: F811
     terminal.a_document(name="Marie Jonas")
     terminal.json("once")
@@ -299,12 +334,59 @@ def test_a_plan_for_programs_carries_each_note_and_what_it_said_before(terminal:
     assert json.loads(request.body)["content"] == told["content"]
 
 
+@pytest.mark.parametrize("contents", [["marked " * 40_000], ["# Plan\n\nRest.", "# Plan\n\nRest."]])
+def test_what_waits_for_its_text_is_shown_with_its_patient(terminal: Terminal, contents: list[str]) -> None:  # noqa: F811
+    session = terminal.sandbox.heidi.add_session(
+        clinician="physio-1",
+        patient_name="Mary Jones",
+        birth_date="1980-02-03",
+        created_at=datetime.now(UTC) - timedelta(hours=1),
+    )
+    for content in contents:
+        terminal.sandbox.heidi.add_document(session, name="Letter", content=content)
+    [patient] = terminal.sandbox.cliniko.patients
+    told = terminal.json("plan", "--preview")["entries"][-1]
+    assert (told["action"], told["patient_id"]) == ("review", patient)
+    assert told["reason"] == ("not_carried" if len(contents) == 1 else "regenerated")
+
+
 def test_a_routes_documents_are_shown_with_the_patient_that_fits(terminal: Terminal) -> None:  # noqa: F811
     (terminal.folder / "clinic.toml").write_text('[[routes]]\ndocument_name = "Letter"\naction = "review"\n')
     [patient] = terminal.sandbox.cliniko.patients
     terminal.a_document()
     [told] = terminal.json("plan", "--preview")["entries"]
     assert (told["action"], told["reason"], told["patient_id"]) == ("review", "route", patient)
+
+
+def test_a_note_in_the_practices_template_is_shown_with_what_is_left_to_the_clinician(terminal: Terminal) -> None:  # noqa: F811
+    boxes = {"name": "Consent", "type": "checkboxes", "answers": [{"value": "Given"}], "other": {"enabled": True}}
+    side = {"name": "Side", "type": "radiobuttons", "answers": [{"value": "Left"}, {"value": "Right"}]}
+    questions = [{"name": "Plan", "type": "paragraph"}, {"name": "Pain", "type": "text"}, boxes, side]
+    section = {"name": "Visit", "description": "What was [found]", "questions": questions}
+    terminal.sandbox.cliniko.add_template(name="SOAP", content={"sections": [section]})
+    (terminal.folder / "clinic.toml").write_text('[[routes]]\ndocument_name = "Letter"\ncliniko_template = "SOAP"\n')
+    terminal.a_document("# Plan\n\nRest.\n\n# Pain\n\n5 of 10")
+    done = terminal.run("plan", "--preview").stdout
+    assert 'a draft, in the template "SOAP"' in done
+    rows = [row[2:] for row in done.splitlines() if row.startswith("│")]
+    assert rows[rows.index("── Visit ──") : -3] == [
+        "── Visit ──",
+        "What was [found]",
+        "",
+        "Plan",
+        "  Rest.",
+        "",
+        "Pain",
+        "  5 of 10",
+        "",
+        "Consent",
+        "  [ ] Given",
+        "  [ ] other:",
+        "",
+        "Side",
+        "  ( ) Left",
+        "  ( ) Right",
+    ]
 
 
 def test_a_chart_that_cannot_be_read_costs_one_documents_preview(terminal: Terminal) -> None:  # noqa: F811
@@ -347,8 +429,15 @@ def test_a_turned_reading_order_is_shown_by_its_numbers() -> None:
 
 
 def test_bold_italic_and_underlined_words_are_marked_where_there_are_styles() -> None:
-    text = shown("<p>a <b>b</b> <i>c</i> <u>d</u> <b>e<i>f</i></b></p>", colours=True)
-    for part in ("\x1b[1mb\x1b[0m", "\x1b[3mc\x1b[0m", "\x1b[4md\x1b[0m", "\x1b[1me\x1b[0m", "\x1b[1;3mf\x1b[0m"):
+    text = shown("<p>a <b>b</b> <i>c</i> <u>d</u> <b>e<i>f</i>g</b>h</p>", colours=True)
+    for part in (
+        "\x1b[1mb\x1b[0m",
+        "\x1b[3mc\x1b[0m",
+        "\x1b[4md\x1b[0m",
+        "\x1b[1me\x1b[0m",
+        "\x1b[1;3mf\x1b[0m",
+        "\x1b[1mg\x1b[0mh",
+    ):
         assert part in text
     assert "\x1b" not in shown("<p>a <b>b</b></p>")
 
@@ -409,6 +498,12 @@ def test_the_deepest_list_loses_no_word_on_the_narrowest_terminal(width: int) ->
     answer = "<ul><li>a" * 40 + "<br>" + "\u00a0" * 90 + "deepest word" + "</li></ul>" * 40
     letters = "".join(note_of(shown(answer, width=width))).replace(" ", "").replace("•", "")
     assert letters == "a" * 40 + "deepestword"
+
+
+def test_a_terminal_narrower_than_any_word_gets_all_of_it(terminal: Terminal) -> None:  # noqa: F811
+    terminal.a_document("# Plan\n\nRest and walk.")
+    done = terminal.run("plan", "--preview", COLUMNS="1").stdout
+    assert "Restandwalk." in "".join(row[2:].strip() for row in done.splitlines() if row.startswith("│"))
 
 
 def test_a_section_with_a_name_begins_with_it() -> None:

@@ -39,6 +39,13 @@ GONE: Mapping[str, str] = {
     Reason.GONE: "Heidi has the document no more, or it is blank now: there is nothing to show.",
 }
 
+NOT_CARRIED: Mapping[str, str] = {
+    "too_large": "it is larger than a note may be",
+    "too_deep": "its lists, quotes or tags stand too deep within each other",
+    "words_lost": "not every word of it would arrive",
+}
+BOXES: Mapping[str, str] = {"checkboxes": "[ ] ", "radiobuttons": "( ) "}
+
 LABEL = 10
 """Columns for the name of a fact."""
 WIDEST = 100
@@ -161,17 +168,15 @@ def _about(preview: Preview) -> Iterator[Line]:
     if note is None:
         yield _fact("Title", preview.title)
         advice = "" if planned.reason == Reason.NOT_CARRIED else f" {ADVICE[Reason.NOT_CARRIED]}"
-        yield _fact("Note", f"none.{advice} The document has {preview.characters:,} characters.")
+        why = NOT_CARRIED.get(preview.code or "", "it cannot be carried")
+        yield _fact("Note", f"none: {why}.{advice} The document has {preview.characters:,} characters.")
         return
-    yield _fact("Note", ("a draft" if note.draft else "final, no draft") + _template(note))
+    template = f', in the template "{preview.template}"' if preview.template else ""
+    yield _fact("Note", ("a draft" if note.draft else "final, no draft") + template)
 
 
 def _fact(name: str, said: str) -> Line:
     return Line(Text(visible(said)), f"  {name:<{LABEL}}", " " * (LABEL + 2))
-
-
-def _template(note: Note) -> str:
-    return f", template {note.template_id}" if note.template_id else ""
 
 
 def _now(preview: Preview) -> str:
@@ -231,19 +236,28 @@ def _note_lines(note: Note) -> Iterator[Line]:
     for section in note.content.sections:
         if section.name:
             yield from (Line(Text()), Line(Text(f"── {visible(section.name)} ──", "bold")))
+        if section.description:
+            yield Line(Text(visible(section.description), "dim"))
         for question in section.questions:
             yield from (Line(Text()), Line(Text(visible(question.name), "bold")))
             yield from _answer(question)
 
 
 def _answer(question: Question) -> Sequence[Line]:
-    """What stands under a question; nothing where it has no answer."""
+    """What stands under a question: its answer if it has one, or what the clinician may tick."""
     if question.kind != "paragraph":
-        return [Line(Text(visible(question.answer)), "  ", "  ")] if question.answer else []
+        other = ["other:"] if question.has_other else []
+        box = BOXES.get(question.kind, "")
+        ticks = [_said(visible(choice or ""), box) for choice in (*question.choices, *other)]
+        return [*ticks, *([_said(visible(question.answer))] if question.answer else [])]
     reader = _AnswerReader()
     reader.feed(question.answer or "")
     reader.close()
     return reader.end()
+
+
+def _said(text: str, mark: str = "") -> Line:
+    return Line(Text(text), f"  {mark}", "  " + " " * len(mark))
 
 
 class _Frame:
