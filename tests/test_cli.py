@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from sync_worker.__main__ import main
 from sync_worker.sandbox import Sandbox
@@ -89,6 +90,7 @@ def _untouched() -> Iterator[None]:
     signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     hooks = (sys.excepthook, threading.excepthook, sys.unraisablehook)
     handlers, level = logging.root.handlers[:], logging.root.level
+    logs = structlog.get_config() if structlog.is_configured() else None
     mask = os.umask(0o077)
     try:
         yield
@@ -100,6 +102,9 @@ def _untouched() -> Iterator[None]:
         logging.captureWarnings(False)
         logging.root.handlers[:] = handlers
         logging.root.setLevel(level)
+        structlog.reset_defaults()
+        if logs is not None:
+            structlog.configure(**logs)
 
 
 @pytest.fixture
