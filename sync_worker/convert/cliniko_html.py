@@ -36,6 +36,7 @@ BASIC_TAGS = frozenset({"div", "br"})
 
 _INDENT = "\u00a0" * 4
 _RULE = "\u2014" * 3
+_RAW_SPACE = re.compile(r"[\t\n\r]")
 _LINKED = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 
 
@@ -180,4 +181,4 @@ def _bold(line: str, html: Html) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(re.sub(r"[\t\n\r]", " ", readable(text)), quote=False)
+    return escape(_RAW_SPACE.sub(" ", readable(text)), quote=False)

@@ -5,9 +5,9 @@ numbers of lists, and "(as above)" under a cell that is taller than its row.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from bs4 import BeautifulSoup, Tag
 from bs4.element import PageElement
@@ -22,47 +22,99 @@ MAX_CELLS = 20_000
 MAX_WIDTH = 100
 """Columns that one cell may span; browsers stop at 1000."""
 
-_BLOCKS = sorted(BLOCK_TAGS)
-_HEADINGS = ["h1", "h2", "h3", "h4", "h5", "h6"]
-_TABLE_PARTS = ["table", "tbody", "td", "tfoot", "th", "thead", "tr"]
-_PLAIN_BLOCKS = sorted(BLOCK_TAGS.difference(_HEADINGS, _TABLE_PARTS, ["blockquote", "hr", "li", "ol", "p", "ul"]))
+_MARKS = frozenset(["b", "strong", "i", "em", "u", "ins"])
+_LISTS = frozenset(["ul", "ol"])
+_HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
+_TABLE_PARTS = frozenset(["table", "tbody", "td", "tfoot", "th", "thead", "tr"])
+_CELLS = frozenset(["td", "th"])
+_PLAIN_BLOCKS = BLOCK_TAGS - _HEADINGS - _TABLE_PARTS - {"blockquote", "hr", "li", "ol", "p", "ul"}
+
+
+Node = TypeVar("Node", bound=PageElement)
 
 
 def mend(soup: BeautifulSoup) -> None:
     """Repair what markdownify would flatten, join or misplace; no word comes or goes but numbers and "(as above)"."""
     _sink_marks(soup)
-    for listing in soup.find_all(["ul", "ol"]):
+    for listing in tags_within(soup, _LISTS):
         _mend_list(soup, listing)
-    for heading in soup.find_all(_HEADINGS):
+    for heading in tags_within(soup, _HEADINGS):
         _flatten(heading)
-    for table in reversed(soup.find_all("table")):  # the inner one of two comes later in the text
+    for table in reversed(tags_within(soup, {"table"})):  # the inner one of two comes later in the text
         _mend_table(soup, table)
-    for block in soup.find_all(_PLAIN_BLOCKS):
+    for block in tags_within(soup, _PLAIN_BLOCKS):
         block.name = "div"
-    for paragraph in soup.find_all("p"):
-        paragraph.name = "div" if paragraph.find(_BLOCKS) else "p"
-    for container in soup.find_all(["div", "blockquote", "li"]):
+    for paragraph in tags_within(soup, {"p"}):
+        paragraph.name = "div" if has_block(paragraph) else "p"
+    for container in tags_within(soup, {"div", "blockquote", "li"}):
         _wrap_runs(soup, container)
+
+
+# ---------------------------------------------------------------- walking and changing a tree in time that grows with it
+
+
+def tags_within(tag: Tag, names: Collection[str]) -> list[Tag]:
+    """The tags of these names below a tag, in reading order; `find_all` compares each tag with each name."""
+    return [node for node in tag.descendants if isinstance(node, Tag) and node.name in names]
+
+
+def has_block(tag: Tag) -> bool:
+    """Whether any tag that ends a line stands below this one."""
+    return any(isinstance(node, Tag) and (node.name in BLOCK_TAGS or has_block(node)) for node in tag.contents)
+
+
+def exchange(nodes: Iterable[Node], successors: Callable[[Node], Sequence[PageElement | str]]) -> None:
+    """Put into each node's place what `successors` gives for it, asked for the inner one of two nodes first.
+
+    `nodes` come in reading order. bs4's own ways to replace a node look for it among its siblings, one by one.
+    """
+    parents: dict[int, Tag] = {}
+    leaving: dict[int, Node] = {}
+    for node in nodes:
+        if node.parent is not None:
+            parents[id(node.parent)] = node.parent
+            leaving[id(node)] = node
+    for parent in reversed(parents.values()):
+        children: list[PageElement | str] = []
+        for child in list(parent.contents):
+            children.extend(successors(leaving[id(child)]) if id(child) in leaving else [child])
+        refill(parent, children)
+
+
+def refill(tag: Tag, children: Iterable[PageElement | str]) -> None:
+    """Give a tag other children all at once."""
+    tag.clear()
+    tag.extend(children)
+
+
+# ---------------------------------------------------------------- marks and lists
 
 
 def _sink_marks(soup: BeautifulSoup) -> None:
     """Move bold and its kin from around blocks to inside them, where Markdown can say them."""
-    waiting = soup.find_all(["b", "strong", "i", "em", "u", "ins"])
-    while waiting:
-        mark = waiting.pop()
-        if not mark.find(_BLOCKS):
-            continue
-        for child in list(mark.contents):
-            if isinstance(child, Tag) and (_is_block(child) or child.find(_BLOCKS)):
-                inner = soup.new_tag(mark.name)
-                for grandchild in list(child.contents):
-                    inner.append(grandchild.extract())
-                if inner.contents:
-                    child.append(inner)
-                    waiting.append(inner)
-            elif _says(child):
-                child.wrap(soup.new_tag(mark.name))
-        mark.unwrap()
+    while marks := [mark for mark in tags_within(soup, _MARKS) if has_block(mark)]:
+        exchange(marks, lambda mark: [_sunk(soup, mark.name, child) for child in _taken(mark)])
+
+
+def _sunk(soup: BeautifulSoup, mark: str, node: PageElement) -> PageElement:
+    """A node with a mark around it, or inside where it is or holds a block."""
+    around = soup.new_tag(mark)
+    if isinstance(node, Tag) and (_is_block(node) or has_block(node)):
+        around.extend(_taken(node))
+        if around.contents:
+            node.append(around)
+        return node
+    if not _says(node):
+        return node
+    around.append(node)
+    return around
+
+
+def _taken(tag: Tag) -> list[PageElement]:
+    """A tag's children, taken out of it."""
+    children = list(tag.contents)
+    tag.clear()
+    return children
 
 
 def _mend_list(soup: BeautifulSoup, listing: Tag) -> None:
@@ -71,7 +123,7 @@ def _mend_list(soup: BeautifulSoup, listing: Tag) -> None:
     strays: list[tuple[Tag, PageElement]] = []
     adopted = False
     for child in listing.contents:
-        nested = isinstance(child, Tag) and child.name in ("ul", "ol")
+        nested = isinstance(child, Tag) and child.name in _LISTS
         if isinstance(child, Tag) and child.name == "li":
             items.append(child)
             adopted = False
@@ -80,7 +132,7 @@ def _mend_list(soup: BeautifulSoup, listing: Tag) -> None:
                 items.append(soup.new_tag("li"))
                 adopted = True
             strays.append((items[-1], child))
-    _refill(listing, items)
+    refill(listing, items)
     for item, stray in strays:
         item.append(stray)
     number = _whole(listing.get("start"), otherwise=1)
@@ -95,29 +147,35 @@ def _whole(value: Any, *, otherwise: int) -> int:
     return int(value) if re.fullmatch(r"[0-9]{1,9}", str(value).strip()) else otherwise
 
 
+# ---------------------------------------------------------------- headings and tables
+
+
 def _flatten(holder: Tag) -> None:
     """Turn the blocks inside a cell or heading, which in Markdown hold one line, into lines of their own."""
-    for block in holder.find_all(_BLOCKS):
-        if block.name == "li":
-            block.insert(0, f"{block['value']}. " if block.has_attr("value") else "• ")
-        block.insert_before(LINE_END)
-        block.insert_after(LINE_END)
-        block.unwrap()
+    exchange(tags_within(holder, BLOCK_TAGS), lambda block: [LINE_END, *_labelled(block), LINE_END])
+
+
+def _labelled(block: Tag) -> list[PageElement | str]:
+    """A block's children, those of an item after its number or bullet."""
+    label = [f"{block['value']}. " if block.has_attr("value") else "• "] if block.name == "li" else []
+    return [*label, *block.contents]
 
 
 def _mend_table(soup: BeautifulSoup, table: Tag) -> None:
     """Rebuild a table as rows of plain cells, each under its own column."""
-    for caption in table.find_all("caption"):
+    for caption in tags_within(table, {"caption"}):
         table.insert_before(caption.extract())
-    grid = [_cells(row) for row in table.find_all("tr")]
+    rows = tags_within(table, {"tr"})
+    grid = [_cells(row) for row in rows]
     for row in grid:
         for cell in row:
             _flatten(cell)
-    if table.find_parent(["td", "th", *_HEADINGS]):
+    if any(parent.name in _CELLS or parent.name in _HEADINGS for parent in table.parents):
         _flatten_table(table, grid)
         return
     columns = _columns(soup, grid)
-    table.clear()
+    for row in [*rows, table]:
+        row.clear()
     width = max((len(row) for row in columns), default=0)
     for number, cells in enumerate(columns):
         # Markdown drops what is wider than the first row.
@@ -129,7 +187,7 @@ def _mend_table(soup: BeautifulSoup, table: Tag) -> None:
 
 
 def _cells(row: Tag) -> list[Tag]:
-    return [cell for cell in row.find_all(["td", "th"], recursive=False) if isinstance(cell, Tag)]
+    return [cell for cell in row.contents if isinstance(cell, Tag) and cell.name in _CELLS]
 
 
 def _columns(soup: BeautifulSoup, grid: list[list[Tag]]) -> list[list[Tag]]:
@@ -168,33 +226,27 @@ def _fill_covered(soup: BeautifulSoup, row: list[Tag], covered: dict[int, tuple[
 
 def _flatten_table(table: Tag, grid: list[list[Tag]]) -> None:
     """Turn a table within a table's cell into lines of that cell."""
-    for cells in grid:
-        for number, cell in enumerate(cells):
-            if number:
-                cell.insert_before(" · ")
-            cell.unwrap()
+    for first, *others in filter(None, grid):
+        exchange([first], lambda cell: cell.contents)
+        exchange(others, lambda cell: [" · ", *cell.contents])
     _flatten(table)
+
+
+# ---------------------------------------------------------------- loose text
 
 
 def _wrap_runs(soup: BeautifulSoup, container: Tag) -> None:
     """Give text that stands loose between blocks its own paragraph: markdownify joins it to its neighbour."""
-    if not any(map(_is_block, container.children)):
+    kinds = [(is_block, list(run)) for is_block, run in groupby(container.contents, key=_is_block)]
+    loose = [not is_block and any(map(_says, run)) for is_block, run in kinds]
+    if not any(loose) or len(kinds) == 1:
         return
-    children: list[PageElement] = []
-    for is_block, run in groupby(list(container.contents), key=_is_block):
-        nodes = list(run)
-        if not is_block and any(map(_says, nodes)):
-            paragraph = soup.new_tag("p")
-            paragraph.extend(node.extract() for node in nodes)
-            nodes = [paragraph]
-        children.extend(nodes)
-    _refill(container, children)
-
-
-def _refill(tag: Tag, children: Iterable[PageElement]) -> None:
-    """Give a tag other children all at once: one by one, each would be looked for among its siblings."""
-    tag.clear()
-    tag.extend(children)
+    container.clear()
+    for (_, run), is_loose in zip(kinds, loose, strict=True):
+        holder = soup.new_tag("p") if is_loose else container
+        holder.extend(run)
+        if is_loose:
+            container.append(holder)
 
 
 def _says(node: PageElement) -> bool:

@@ -5,14 +5,14 @@ against. Refuses scripts, styles and every attribute but a few; never fetches an
 """
 
 import re
-from collections.abc import Iterator
 from html import unescape
+from itertools import groupby
 
 import nh3
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup, NavigableString, Tag
 from markdownify import MarkdownConverter
 
-from sync_worker.convert.html_repair import mend
+from sync_worker.convert.html_repair import exchange, has_block, mend, refill, tags_within
 from sync_worker.convert.markdown_source import ADDRESS, LINE_END, MARKS, MAX_DEPTH
 from sync_worker.convert.structure import address_beside
 from sync_worker.convert.words import BLOCK_TAGS, carries, fold, readable
@@ -47,7 +47,6 @@ _IMPLIED_ENDS = frozenset(
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 # A parser repeats unclosed formatting tags in every paragraph, but at most three that are alike.
 _FORMATTING = re.compile(r"<(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)\s[^<>]*>", re.IGNORECASE)
-_BLOCKS = sorted(BLOCK_TAGS)
 _NAMED_PICTURE = re.compile(r'<img alt="([^"]+)">')
 # On the cleaned text, where tags are spelt one way, this takes a hundredth of the time that changing a tree takes.
 _SPOKEN = (
@@ -75,6 +74,7 @@ _TAG_NAMES = (
     | frozenset(["mark", "nobr", "samp", "select", "small", "span", "sub", "svg", "textarea", "time", "tt", "var"])
 )
 _WHITE_SPACE = re.compile(r"[ \t\n\r\f]+")
+_SIGNS = re.compile(r"[!-/:-@\[-`{-~]")
 
 
 class HtmlSource:
@@ -91,14 +91,16 @@ class HtmlSource:
             raise ConversionError("too_large")
         self._soup = _parse(cleaned)
         _speak(self._soup)
-        self.words = fold("".join(_reading(self._soup)))
+        self.words = fold("".join(_reading(self._soup, [])))
         if not carries(self.words, _source_words(html)):
             raise ConversionError("words_lost")
 
     def markdown(self) -> str:
-        """The document as Markdown, for `structure_of(..., dictated=False)`. To be asked for once: mends the tree."""
+        """The document as Markdown, for `structure_of(..., dictated=False)`. To be asked for once: uses up the tree."""
         mend(self._soup)
-        return str(_Converter(bullets="-", heading_style="atx").convert_soup(self._soup))
+        markdown = str(_Converter(bullets="-", heading_style="atx").convert_soup(self._soup))
+        del self._soup  # as garbage it costs nothing more; alive, each full collection would walk it again
+        return markdown
 
 
 def _source_words(html: str) -> list[str]:
@@ -161,18 +163,25 @@ def _parse(cleaned: str) -> BeautifulSoup:
 
 def _speak(soup: BeautifulSoup) -> None:
     """Turn boxes, addresses and laid-out text into words that need no tags."""
-    for pre in soup.find_all("pre"):
-        for text in list(pre.strings):
-            text.replace_with(text.expandtabs(4).replace(" ", "\u00a0").replace("\n", LINE_END))
+    for pre in tags_within(soup, {"pre"}):
+        exchange(pre.find_all(string=True), lambda text: [_laid_out(str(text))])
         pre.name = "p"
-    for text in list(soup.strings):
-        if (folded := _WHITE_SPACE.sub(" ", text)) != text:
-            text.replace_with(folded)
-    for box in soup.find_all("input"):
-        box.replace_with(_box_words(box))
-    for link in soup.find_all("a"):
-        _mend_address(link)
-    soup.smooth()
+    exchange(tags_within(soup, {"input"}), lambda box: [_box_words(box)])
+    links = tags_within(soup, {"a"})
+    exchange([link for link in links if not _mend_address(link)], lambda link: link.contents)
+    for tag in (soup, *soup.find_all(True)):
+        _join_texts(tag)
+
+
+def _laid_out(text: str) -> str:
+    return text.expandtabs(4).replace(" ", "\u00a0").replace("\n", LINE_END)
+
+
+def _join_texts(tag: Tag) -> None:
+    """Make one text of those that stand side by side."""
+    runs = [(is_text, list(run)) for is_text, run in groupby(tag.contents, key=lambda node: not isinstance(node, Tag))]
+    if any(is_text and len(run) > 1 for is_text, run in runs):
+        refill(tag, [node for is_text, run in runs for node in (["".join(map(str, run))] if is_text else run)])
 
 
 def _box_words(box: Tag) -> str:
@@ -181,35 +190,38 @@ def _box_words(box: Tag) -> str:
     return f" {box.get('value') or ''} "
 
 
-def _mend_address(link: Tag) -> None:
-    """Write the address so that Markdown can hold it. A link without text shows its address."""
+def _mend_address(link: Tag) -> bool:
+    """Write the address so that Markdown can hold it, and tell whether it is to stay a link.
+
+    A link without text shows its address; so does one that Markdown cannot hold, which leaves only its words.
+    """
     href = re.sub(r"[\s<>\\|]", lambda sign: f"%{ord(sign[0]):02X}", str(link.get("href") or "").strip())
     if not href or href.startswith("#"):
-        link.unwrap()
-        return
+        return False
     if not fold(link.get_text()):
         link.string = href
-    if not ADDRESS.match(href) or link.find(_BLOCKS):
+    if not ADDRESS.match(href) or has_block(link):
         beside = address_beside(link.get_text(" "), href)
         link.append(f" ({beside})" if beside else "")
-        link.unwrap()
-    else:
-        link["href"] = href
+        return False
+    link["href"] = href
+    return True
 
 
-def _reading(tag: Tag) -> Iterator[str]:
-    """The text in reading order, with a space wherever a line or block ends."""
-    for child in tag.children:
-        if isinstance(child, Tag):
-            apart = " " if child.name in BLOCK_TAGS else ""
-            yield apart
-            yield from _reading(child)
-            if child.name == "a":
-                beside = address_beside(child.get_text(), str(child["href"]))
-                yield f" ({beside})" if beside else ""
-            yield apart
-        else:
-            yield str(child).replace(LINE_END, " ")
+def _reading(tag: Tag, parts: list[str]) -> list[str]:
+    """The text in reading order, with a space wherever a line or block ends, added to `parts`."""
+    for child in tag.contents:
+        if not isinstance(child, Tag):
+            parts.append(child.replace(LINE_END, " "))
+            continue
+        apart = " " if child.name in BLOCK_TAGS else ""
+        parts.append(apart)
+        _reading(child, parts)
+        if child.name == "a":
+            beside = address_beside(child.get_text(), str(child["href"]))
+            parts.append(f" ({beside})" if beside else "")
+        parts.append(apart)
+    return parts
 
 
 # ---------------------------------------------------------------- writing Markdown
@@ -220,7 +232,7 @@ class _Converter(MarkdownConverter):
 
     def escape(self, text: str, parent_tags: set[str]) -> str:
         """Every sign of ASCII is escaped: then no word of the text can be read as Markdown."""
-        return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+        return _SIGNS.sub(r"\\\g<0>", _WHITE_SPACE.sub(" ", text))
 
     def convert_b(self, el: Tag, text: str, parent_tags: set[str]) -> str:
         return text.join(MARKS["bold"])

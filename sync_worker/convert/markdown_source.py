@@ -59,6 +59,7 @@ ADDRESS = re.compile(r"(?:https?://|mailto:|tel:)\S", re.IGNORECASE)
 """Addresses that may be links; all others are only words."""
 
 _SIGNS = re.compile("([\ufdd0-\ufdd6])")
+_TURNS = {sign: (mark, step) for mark, signs in MARKS.items() for sign, step in zip(signs, (1, -1), strict=True)}
 _BREAK_TAG = re.compile(r"<br\s{0,9}/?>", re.IGNORECASE)
 _BRACKET = re.compile(r"(?<!\\)\[")
 _THRESHOLD = re.compile(r">[ \t]?=?[ \t]?[.\d]")
@@ -105,7 +106,7 @@ def _parser(*, dictated: bool) -> MarkdownIt:
     # Past maxNesting markdown-it drops the rest of a block without a word; _refuse_extremes looks below it.
     parser = _Markdown("commonmark", {"html": False, "maxNesting": MAX_DEPTH + 8}).enable("table")
     # "[Note]: stable" is a sentence, not the definition of a link, and indented lines are not code.
-    parser.disable(["code", "reference"])
+    parser.disable(["code", "reference", "html_block", "html_inline"])
     parser.core.ruler.before("inline", "extremes", _refuse_extremes)
     if dictated:
         parser.block.ruler.at("blockquote", _quote, {"alt": ["paragraph", "reference", "blockquote", "list"]})
@@ -295,7 +296,7 @@ class _Lines:
 
     @property
     def _is_link(self) -> bool:
-        return ADDRESS.match(self._href) is not None
+        return bool(self._href) and ADDRESS.match(self._href) is not None
 
     def _text_with_breaks(self, text: str) -> None:
         """Text in which "<br>", the only way to a second line in a Markdown table, ends a line."""
@@ -306,12 +307,11 @@ class _Lines:
             self._text(part)
 
     def _text_with_signs(self, text: str) -> None:
-        turns = {sign: (mark, step) for mark, signs in MARKS.items() for sign, step in zip(signs, (1, -1), strict=True)}
         for part in _SIGNS.split(text):
             if part == LINE_END:
                 self._lines.append([])
-            elif part in turns:
-                mark, step = turns[part]
+            elif part in _TURNS:
+                mark, step = _TURNS[part]
                 self._depth[mark] += step
             else:
                 self._text(part)
@@ -320,8 +320,8 @@ class _Lines:
         if not text:
             return
         self._link_text += text
-        marks = {mark: depth > 0 for mark, depth in self._depth.items()}
-        self._lines[-1].append(Span(text, **marks, href=self._href if self._is_link else ""))
+        bold, italic, underline = (depth > 0 for depth in self._depth.values())
+        self._lines[-1].append(Span(text, bold, italic, underline, self._href if self._is_link else ""))
 
 
 def _picture_name(image: Token) -> str:

@@ -73,6 +73,12 @@ _SPACES = re.compile(r"[\s\u180e\u200b-\u200d\u2060\ufeff]+")
 _UNREADABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 _LINE_ENDS = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
+_NOT_READABLE = re.compile(f"{_SURROGATES.pattern}|{_LINE_ENDS.pattern}|{_UNREADABLE.pattern}|[\x0b\x0c]")
+# HTML as cliniko_html.py writes it: its tags, spelt its way, and no "<", ">" or "&" that is not one of its own.
+_PLAIN_TAG = r"<(?:/?(?:p|div|ul|ol|li|blockquote|h1|h2|b|i|u|a)|br|a href=\"[^\"<>]*+\")>"
+_PLAIN_HTML = re.compile(rf"(?:[^<>&]++|&(?:amp|lt|gt|quot|\#x27);|{_PLAIN_TAG})*+")
+_PLAIN_MARK = re.compile(r"</?[biua](?: [^<>]*+)?>")
+_PLAIN_LINE = re.compile(r"<[^<>]++>")
 
 
 def readable(text: str) -> str:
@@ -80,6 +86,8 @@ def readable(text: str) -> str:
 
     Half of a surrogate pair, which JSON can carry and UTF-8 cannot, becomes the replacement character.
     """
+    if not _NOT_READABLE.search(text):  # most texts, and this is asked of every span
+        return text
     text = _SURROGATES.sub("\ufffd", text)
     text = _LINE_ENDS.sub("\n", text.replace("\x0b", "\n").replace("\x0c", "\n"))
     return _UNREADABLE.sub("", text)
@@ -87,6 +95,8 @@ def readable(text: str) -> str:
 
 def fold(text: str) -> str:
     """The text in NFC, every run of white space (no-break and zero-width ones too) as one space."""
+    if text.isascii():
+        return " ".join(text.split())
     return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 
@@ -161,6 +171,13 @@ def _answers(question: Mapping[str, Any]) -> list[str]:
 
 def html_words(html: str) -> str:
     """The words of an HTML answer; tags that end a line count as white space, the others as nothing."""
+    if _PLAIN_HTML.fullmatch(html):  # our own, and most of what Cliniko gives back: no need of a parser
+        return fold(unescape(_PLAIN_LINE.sub(" ", _PLAIN_MARK.sub("", html))))
+    return _parsed_words(html)
+
+
+def _parsed_words(html: str) -> str:
+    """The same for any HTML, read as a browser would."""
     reader = _Words()
     reader.feed(html)
     reader.close()
