@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test verify prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
-	prove-mutants mutation results pictures lint types check format lock clean
+	prove-mutants mutation results pictures bench lint types check format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -70,6 +70,9 @@ pictures: .venv/dev.stamp ## Draw the pictures of docs/notes.md anew; needs Chro
 	$(PROVE).pictures
 
 PROVE = .venv/bin/python -m tests
+
+bench: .venv/dev.stamp ## Measure how long documents take to become notes
+	.venv/bin/python -m bench.conversion
 
 lint: .venv/dev.stamp ## Check style
 	.venv/bin/ruff check .

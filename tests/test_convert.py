@@ -22,6 +22,7 @@ from sync_worker.convert import (
     note_title,
     render_note_content,
     source_line,
+    words,
 )
 from sync_worker.convert import note as convert
 from sync_worker.errors import ConversionError
@@ -483,7 +484,11 @@ def test_thirty_levels_of_lists_still_arrive() -> None:
         ("[" * 150_000, "MARKDOWN"),
         ("- a\n" * 50_000, "MARKDOWN"),
         ("<table><tr>" + "<td rowspan=1000>a" * 1000 + "<tr>" * 1000 + "</table>", "HTML"),
-        ("<b>x</b>" * 20_000, "HTML"),
+        ("<b>x</b>" * 60_000, "HTML"),
+        ("*a* " * 100_000, "MARKDOWN"),
+        ("- " * 25 + "a\n" + ("- " * 25 + "a\n") * 15_000, "MARKDOWN"),
+        ("|a|\n|-|\n" + "|b" * 50_000, "MARKDOWN"),
+        ("<p" + "".join(f" a{number}" for number in range(100_000)) + ">x</p>", "HTML"),
     ],
 )
 def test_a_document_too_large_is_refused_before_it_takes_for_ever(content: str, kind: str) -> None:
@@ -497,6 +502,27 @@ def test_a_document_too_large_is_refused_before_it_takes_for_ever(content: str, 
 def test_two_megabytes_of_a_word_processors_styles_around_a_page_of_text_are_no_hindrance() -> None:
     styled = f'<p style="{"mso-x:y;" * 1250}">Pain</p>' * 190
     assert answer(styled, "HTML") == "<p>Pain</p>" * 190
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ("](" * 200_000, "MARKDOWN"),
+        ("a" + "\u0301\u0316" * 200_000, "MARKDOWN"),
+        ("<p>a" + "&#x301;&#x316;" * 60_000, "HTML"),
+        ("<p>a</p>" + "<!--" * 200_000, "HTML"),
+    ],
+    ids=["brackets that close nothing", "accents", "accents as entities", "comments without an end"],
+)
+def test_what_some_parsers_take_minutes_for_is_carried(content: str, kind: str) -> None:
+    said = unescape(re.sub("<[^>]*>", "", answer(content, kind) or ""))
+    assert said == re.sub("<[^>]*>", "", unescape(content).partition("<!--")[0])
+
+
+def test_a_script_or_comment_without_its_end_hides_no_word() -> None:
+    with pytest.raises(ConversionError, match="words_lost"):
+        answer("<p>a</p><!-- b --> c <!-- d", "HTML")
+    assert answer("<p>a</p><!-- b --><style>c</style><p>d</p>", "HTML") == "<p>a</p><p>d</p>"
 
 
 def test_a_note_that_would_lack_a_word_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -585,6 +611,28 @@ def test_a_changed_word_changes_the_canonical_text(changed: str) -> None:
         return NoteContent((Section((Question("Q", answer=f"<p>{said}</p>"),)),))
 
     assert canonical_text(note(changed)) != canonical_text(note("pain"))
+
+
+PARTS = (
+    "<p>",
+    "</p>",
+    "<br>",
+    "<b>",
+    "</b>",
+    '<a href="x&amp;y">',
+    "</a>",
+    "&amp;",
+    "&lt;",
+    "&quot;",
+    "amp;",
+    *'aé<>&" ',
+)
+OTHER_PARTS = ("<i ", "<br />", "<!--", "&nbsp;", "e\u0301", "\n")
+
+
+@given(st.lists(st.sampled_from(PARTS + OTHER_PARTS)).map("".join))
+def test_our_own_answers_read_without_a_parser_say_what_a_parser_reads(html: str) -> None:
+    assert words.html_words(html) == words._parsed_words(html)
 
 
 # ---------------------------------------------------------------- properties

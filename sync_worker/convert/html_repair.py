@@ -50,7 +50,7 @@ def mend(soup: BeautifulSoup) -> None:
         _wrap_runs(soup, container)
 
 
-# ---------------------------------------------------------------- walking and changing a tree in time that grows with it
+# ---------------------------------------------------------------- walking and changing a tree
 
 
 def tags_within(tag: Tag, names: Collection[str]) -> list[Tag]:
@@ -83,8 +83,16 @@ def exchange(nodes: Iterable[Node], successors: Callable[[Node], Sequence[PageEl
 
 def refill(tag: Tag, children: Iterable[PageElement | str]) -> None:
     """Give a tag other children all at once."""
-    tag.clear()
+    taken(tag)
     tag.extend(children)
+
+
+def taken(tag: Tag) -> list[PageElement]:
+    """A tag's children, taken out of it: the last first, which moves no other in bs4's list of them."""
+    children = list(tag.contents)
+    for place in reversed(range(len(children))):
+        children[place].extract(_self_index=place)
+    return children
 
 
 # ---------------------------------------------------------------- marks and lists
@@ -93,14 +101,14 @@ def refill(tag: Tag, children: Iterable[PageElement | str]) -> None:
 def _sink_marks(soup: BeautifulSoup) -> None:
     """Move bold and its kin from around blocks to inside them, where Markdown can say them."""
     while marks := [mark for mark in tags_within(soup, _MARKS) if has_block(mark)]:
-        exchange(marks, lambda mark: [_sunk(soup, mark.name, child) for child in _taken(mark)])
+        exchange(marks, lambda mark: [_sunk(soup, mark.name, child) for child in taken(mark)])
 
 
 def _sunk(soup: BeautifulSoup, mark: str, node: PageElement) -> PageElement:
     """A node with a mark around it, or inside where it is or holds a block."""
     around = soup.new_tag(mark)
     if isinstance(node, Tag) and (_is_block(node) or has_block(node)):
-        around.extend(_taken(node))
+        around.extend(taken(node))
         if around.contents:
             node.append(around)
         return node
@@ -108,13 +116,6 @@ def _sunk(soup: BeautifulSoup, mark: str, node: PageElement) -> PageElement:
         return node
     around.append(node)
     return around
-
-
-def _taken(tag: Tag) -> list[PageElement]:
-    """A tag's children, taken out of it."""
-    children = list(tag.contents)
-    tag.clear()
-    return children
 
 
 def _mend_list(soup: BeautifulSoup, listing: Tag) -> None:
@@ -158,7 +159,7 @@ def _flatten(holder: Tag) -> None:
 def _labelled(block: Tag) -> list[PageElement | str]:
     """A block's children, those of an item after its number or bullet."""
     label = [f"{block['value']}. " if block.has_attr("value") else "• "] if block.name == "li" else []
-    return [*label, *block.contents]
+    return [*label, *taken(block)]
 
 
 def _mend_table(soup: BeautifulSoup, table: Tag) -> None:
@@ -174,8 +175,8 @@ def _mend_table(soup: BeautifulSoup, table: Tag) -> None:
         _flatten_table(table, grid)
         return
     columns = _columns(soup, grid)
-    for row in [*rows, table]:
-        row.clear()
+    for holder in [*rows, table]:
+        taken(holder)
     width = max((len(row) for row in columns), default=0)
     for number, cells in enumerate(columns):
         # Markdown drops what is wider than the first row.
@@ -227,8 +228,8 @@ def _fill_covered(soup: BeautifulSoup, row: list[Tag], covered: dict[int, tuple[
 def _flatten_table(table: Tag, grid: list[list[Tag]]) -> None:
     """Turn a table within a table's cell into lines of that cell."""
     for first, *others in filter(None, grid):
-        exchange([first], lambda cell: cell.contents)
-        exchange(others, lambda cell: [" · ", *cell.contents])
+        exchange([first], taken)
+        exchange(others, lambda cell: [" · ", *taken(cell)])
     _flatten(table)
 
 
@@ -241,7 +242,7 @@ def _wrap_runs(soup: BeautifulSoup, container: Tag) -> None:
     loose = [not is_block and any(map(_says, run)) for is_block, run in kinds]
     if not any(loose) or len(kinds) == 1:
         return
-    container.clear()
+    taken(container)
     for (_, run), is_loose in zip(kinds, loose, strict=True):
         holder = soup.new_tag("p") if is_loose else container
         holder.extend(run)

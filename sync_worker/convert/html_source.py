@@ -9,10 +9,10 @@ from html import unescape
 from itertools import groupby
 
 import nh3
-from bs4 import BeautifulSoup, NavigableString, Tag
+from bs4 import BeautifulSoup, Tag
 from markdownify import MarkdownConverter
 
-from sync_worker.convert.html_repair import exchange, has_block, mend, refill, tags_within
+from sync_worker.convert.html_repair import exchange, has_block, mend, refill, tags_within, taken
 from sync_worker.convert.markdown_source import ADDRESS, LINE_END, MARKS, MAX_DEPTH
 from sync_worker.convert.structure import address_beside
 from sync_worker.convert.words import BLOCK_TAGS, carries, fold, readable
@@ -21,8 +21,11 @@ from sync_worker.errors import ConversionError
 MAX_OPEN_TAGS = 256
 """Tags open at once before cleaning. The cleaner's time grows with the square of the depth: 100 000 take 48 s."""
 
-MAX_TAGS = 20_000
-"""Tags, opening and closing, after cleaning: a close page has some hundred. Mending a tree slows with its width."""
+MAX_TAGS = 80_000
+"""Tags, opening and closing, after cleaning: a close page has some hundred. So many take 3 to 6 s."""
+
+MAX_ATTRIBUTES = 1_000
+"""Attributes of one tag. The cleaner compares each with all others of its tag: 100 000 take a minute."""
 
 _INLINE_TAGS = frozenset(
     ["a", "b", "br", "del", "em", "i", "img", "input", "ins", "q", "s", "strike", "strong", "sup", "u"]
@@ -45,6 +48,9 @@ _IMPLIED_ENDS = frozenset(
     ["p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "colgroup"]
 )
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_TAG_TO_ITS_END = re.compile(r"""<[a-zA-Z](?:[^"'>]++|"[^"]*+"|'[^']*+')*+""")
+_QUOTED = re.compile(r""""[^"]*+"|'[^']*+'""")
+_ATTRIBUTE_BEGIN = re.compile(r"""[\s/"]+""")
 # A parser repeats unclosed formatting tags in every paragraph, but at most three that are alike.
 _FORMATTING = re.compile(r"<(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)\s[^<>]*>", re.IGNORECASE)
 _NAMED_PICTURE = re.compile(r'<img alt="([^"]+)">')
@@ -59,10 +65,13 @@ _SPOKEN = (
     (re.compile(r"<sup>(?=(?:<[a-z]+>|\s)*[+\-−]?\d)"), "^"),
     (re.compile(r"</?sup>"), ""),
 )
-_UNSEEN = re.compile(
-    r"<!--.*?-->|<!doctype[^>]*>|<(script|style|template|title)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE
-)
-_WHOLE_TAG = re.compile(r"""</?([a-zA-Z][\w:-]*)(?:"[^"]*"|'[^']*'|[^<>"'])*>""")
+_UNSEEN = re.compile(r"<(!--|!doctype|(?:script|style|template|title)\b)", re.IGNORECASE)
+_UNSEEN_ENDS = {
+    "!--": re.compile("-->"),
+    "!doctype": re.compile(">"),
+    **{name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in _NO_WORDS},
+}
+_WHOLE_TAG = re.compile(r"""</?([a-zA-Z][\w:-]*+)(?:"[^"]*+"|'[^']*+'|[^<>"'])*+>""")
 _CLOSED = re.compile(r"</([a-zA-Z][\w:-]*)\s*>")
 _TAG_NAMES = (
     BLOCK_TAGS
@@ -86,6 +95,7 @@ class HtmlSource:
 
     def __init__(self, html: str, *, limit: int) -> None:
         _refuse_many_open_tags(html, limit=MAX_OPEN_TAGS, implied=_IMPLIED_ENDS | _VOID_TAGS)
+        _refuse_many_attributes(html)
         cleaned = _clean(html)
         if len(cleaned) > limit:
             raise ConversionError("too_large")
@@ -108,7 +118,7 @@ def _source_words(html: str) -> list[str]:
 
     A tag is what has the name of one, or a name that is closed somewhere, or is a word processor's ("o:p").
     """
-    text = _UNSEEN.sub(" ", html)
+    text = _without_unseen(html)
     names = _TAG_NAMES | {name.lower() for name in _CLOSED.findall(text)}
 
     def seen(tag: re.Match[str]) -> str:
@@ -116,6 +126,22 @@ def _source_words(html: str) -> list[str]:
         return "\n" if name in names or ":" in name or "-" in name else tag[0]
 
     return re.findall(r"[^\W_]+", fold(unescape(_WHOLE_TAG.sub(seen, text))))
+
+
+def _without_unseen(html: str) -> str:
+    """Without comments, scripts and their kin; one without an end stays, and its end is looked for once only."""
+    parts: list[str] = []
+    position = start = 0
+    endless = set[str]()
+    while begin := _UNSEEN.search(html, position):
+        position, kind = begin.end(), begin[1].lower()
+        end = None if kind in endless else _UNSEEN_ENDS[kind].search(html, position)
+        if end is None:
+            endless.add(kind)
+            continue
+        parts.append(html[start : begin.start()])
+        position = start = end.end()
+    return " ".join([*parts, html[start:]])
 
 
 # ---------------------------------------------------------------- limits and cleaning
@@ -133,6 +159,12 @@ def _refuse_many_open_tags(html: str, *, limit: int, implied: frozenset[str]) ->
         depth += step
         if depth > limit:
             raise ConversionError("too_deep")
+
+
+def _refuse_many_attributes(html: str) -> None:
+    for tag in _TAG_TO_ITS_END.findall(html):
+        if len(tag) > MAX_ATTRIBUTES and len(_ATTRIBUTE_BEGIN.findall(_QUOTED.sub('"', tag))) > MAX_ATTRIBUTES:
+            raise ConversionError("too_large")
 
 
 def _clean(html: str) -> str:
@@ -168,7 +200,7 @@ def _speak(soup: BeautifulSoup) -> None:
         pre.name = "p"
     exchange(tags_within(soup, {"input"}), lambda box: [_box_words(box)])
     links = tags_within(soup, {"a"})
-    exchange([link for link in links if not _mend_address(link)], lambda link: link.contents)
+    exchange([link for link in links if not _mend_address(link)], taken)
     for tag in (soup, *soup.find_all(True)):
         _join_texts(tag)
 
@@ -212,7 +244,7 @@ def _reading(tag: Tag, parts: list[str]) -> list[str]:
     """The text in reading order, with a space wherever a line or block ends, added to `parts`."""
     for child in tag.contents:
         if not isinstance(child, Tag):
-            parts.append(child.replace(LINE_END, " "))
+            parts.append(str(child).replace(LINE_END, " "))
             continue
         apart = " " if child.name in BLOCK_TAGS else ""
         parts.append(apart)

@@ -41,9 +41,15 @@ MAX_DEPTH = 64
 MAX_BRACKETS = 2_000
 """Opening brackets in a document: each may cost a millisecond of search for a link's end."""
 
-MAX_LINES = 20_000
-MAX_TOKENS = 60_000
-"""Lines, and what the parser makes of them before it reads within lines: some 3 and 10 seconds' work at the most."""
+MAX_LINES = 50_000
+MAX_TOKENS = 150_000
+"""Lines, and what the parser makes of them before it reads within lines: each some 3 seconds' work at the most."""
+
+MAX_MARKS = 150_000
+"""Signs of emphasis and code, which cost the reading of lines most: 500 000 of them took 13 s."""
+
+MAX_SURPLUS = 20_000
+"""Cells beyond the width of their table, each read alone: 500 000 of them took 10 s."""
 
 MARKS = {
     "bold": ("\ufdd0", "\ufdd1"),
@@ -62,6 +68,7 @@ _SIGNS = re.compile("([\ufdd0-\ufdd6])")
 _TURNS = {sign: (mark, step) for mark, signs in MARKS.items() for sign, step in zip(signs, (1, -1), strict=True)}
 _BREAK_TAG = re.compile(r"<br\s{0,9}/?>", re.IGNORECASE)
 _BRACKET = re.compile(r"(?<!\\)\[")
+_MARK = re.compile(r"(?<!\\)[*_`]")
 _THRESHOLD = re.compile(r">[ \t]?=?[ \t]?[.\d]")
 _UNDERLINE = re.compile(r"\s*(?:=+|-+)\s*")
 
@@ -69,9 +76,9 @@ _UNDERLINE = re.compile(r"\s*(?:=+|-+)\s*")
 def structure_of(markdown: str, *, dictated: bool) -> tuple[Block, ...]:
     """The blocks of a Markdown text (https://spec.commonmark.org/0.31.2/, tables as in GitHub's).
 
-    Raises ConversionError: "too_deep" past MAX_DEPTH, "too_large" past MAX_LINES, MAX_TOKENS or MAX_BRACKETS.
+    Raises ConversionError: "too_deep" past MAX_DEPTH, "too_large" past any other limit of this module.
     """
-    if markdown.count("\n") > MAX_LINES:
+    if markdown.count("\n") + markdown.count(LINE_END) > MAX_LINES or len(_MARK.findall(markdown)) > MAX_MARKS:
         raise ConversionError("too_large")
     return _Reader(_parser(dictated=dictated), markdown, dictated=dictated).blocks()
 
@@ -81,7 +88,9 @@ def source_words(markdown: str) -> list[str]:
 
     Leaves out what a parser may rightly change: list numbers, entities, addresses, names of pictures' files.
     """
-    text = re.sub(r"(?<=\])\([^)\n]*\)|&#?\w{1,32};|<br\s{0,9}/?>", " ", markdown, flags=re.IGNORECASE)
+    # An address that does not end in its line is taken as far as it goes, and kept: else each "](" would look again.
+    text = re.sub(r"(?<=\])\([^)\n]*+\)?", lambda found: " " if found[0].endswith(")") else found[0], markdown)
+    text = re.sub(r"&#?\w{1,32};|<br\s{0,9}/?>", " ", text, flags=re.IGNORECASE)
     text = re.sub(r"^(?:[\s>*+-]|\d{1,9}[.)](?=\s|$))+", "", text, flags=re.MULTILINE)
     return re.findall(r"[^\W_]+", text)
 
@@ -119,7 +128,13 @@ def _parser(*, dictated: bool) -> MarkdownIt:
 def _refuse_extremes(state: StateCore) -> None:
     if any(token.level > MAX_DEPTH for token in state.tokens):
         raise ConversionError("too_deep")
-    if len(state.tokens) > MAX_TOKENS or len(_BRACKET.findall(state.src)) > MAX_BRACKETS:
+    _refuse_many_tokens(state)
+    if len(_BRACKET.findall(state.src)) > MAX_BRACKETS:
+        raise ConversionError("too_large")
+
+
+def _refuse_many_tokens(state: StateBlock | StateCore) -> None:
+    if len(state.tokens) > MAX_TOKENS:
         raise ConversionError("too_large")
 
 
@@ -132,6 +147,7 @@ def _quote(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 def _list(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """A list, but not of "+ 2 reflexes" or "+ SLR": a plus says positive."""
+    _refuse_many_tokens(state)  # here too: a short line can open many lists
     position = state.bMarks[start] + state.tShift[start]
     return not state.src.startswith("+", position) and list_block(state, start, end, silent)
 
@@ -167,6 +183,7 @@ class _Reader:
         self._parser = parser
         self._source = markdown.split("\n")
         self._dictated = dictated
+        self._surplus_cells = 0
         self._tokens: Iterator[Token] = iter(parser.parse(markdown))
 
     def blocks(self, closing: str = "") -> tuple[Block, ...]:
@@ -235,6 +252,9 @@ class _Reader:
             return []
         line = re.sub(r"^(?:[\s>]|[*-]\s|\d{1,9}[.)]\s)*\|?", "", self._source[row.map[0]]).rstrip()
         texts = escapedSplit(line.removesuffix("|") if not line.endswith("\\|") else line)
+        self._surplus_cells += len(texts[width:])
+        if self._surplus_cells > MAX_SURPLUS:
+            raise ConversionError("too_large")
         return [Cell(self._lines(token)) for text in texts[width:] for token in self._parser.parseInline(text.strip())]
 
     def _lines(self, inline: Token) -> tuple[Line, ...]:

@@ -20,15 +20,16 @@ from sync_worker.convert.layout import Answered, Laid, lay_out
 from sync_worker.convert.markdown_source import source_words, structure_of
 from sync_worker.convert.parts import Part, parts_of
 from sync_worker.convert.structure import Block, Paragraph, Span, blocks_text, line_text
-from sync_worker.convert.words import BLOCK_TAGS, SOURCE, carries, fold, html_words, readable
+from sync_worker.convert.words import BLOCK_TAGS, SOURCE, carries, fold, html_words, normalised, readable
 from sync_worker.errors import ConversionError
 from sync_worker.model import Document, NoteContent, Question, Section, Template
 
 MAX_NAME = 255
 """Characters in a note's title and in the name of a question (Cliniko's "Treatment notes" page says so of names)."""
 
-MAX_TEXT = 200_000
-"""Characters of Markdown or of cleaned HTML: some 60 close pages. The slowest of that size take a few seconds."""
+MAX_TEXT = 1_000_000
+"""Characters of Markdown or of cleaned HTML: some 300 close pages. The slowest of that size take a few seconds
+(docs/performance.md), with the other limits of this package."""
 
 MAX_HTML = 2_000_000
 """Characters of HTML as it comes: word processors wrap a page of text in ten of styles."""
@@ -241,7 +242,7 @@ def _read_markdown(content: str) -> tuple[str, tuple[Block, ...]]:
         raise ConversionError("too_large")
     blocks = structure_of(content, dictated=True)
     words = blocks_text(blocks)
-    if not carries(words, source_words(unicodedata.normalize("NFC", content))):
+    if not carries(words, source_words(normalised(content))):
         raise ConversionError("words_lost")
     return words, blocks
 

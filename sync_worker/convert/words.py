@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from html import unescape
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, Literal
 
 from sync_worker.model import NoteContent
 
@@ -68,6 +68,11 @@ SURE_LETTERS = 40
 LONG_LETTERS = 20
 """An answer of so many letters stands in another note because it was pasted there."""
 
+MAX_ACCENTS = 64
+"""Signs on one letter. Putting them in order takes time with the square of their number: 50 000 take a minute."""
+
+# A superset of the characters that combine with the one before them: quick to find, and rarely so many together.
+_PILED = re.compile(rf"([^\w\s\x00-\u02ff]{{{MAX_ACCENTS}}})")
 _SPACES = re.compile(r"[\s\u180e\u200b-\u200d\u2060\ufeff]+")
 # U+FDD0..U+FDEF are set aside by Unicode for a program's own use; html_source.py marks bold and line ends with them.
 _UNREADABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ufdd0-\ufdef\ufffe\uffff]")
@@ -93,11 +98,16 @@ def readable(text: str) -> str:
     return _UNREADABLE.sub("", text)
 
 
+def normalised(text: str, form: Literal["NFC", "NFKC"] = "NFC") -> str:
+    """The text in a normal form of Unicode; of a pile of more than MAX_ACCENTS each so many are put in order alone."""
+    return "".join(unicodedata.normalize(form, piece) for piece in _PILED.split(text))
+
+
 def fold(text: str) -> str:
     """The text in NFC, every run of white space (no-break and zero-width ones too) as one space."""
     if text.isascii():
         return " ".join(text.split())
-    return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
+    return _SPACES.sub(" ", normalised(text)).strip()
 
 
 def canonical_text(content: Mapping[str, Any] | NoteContent | None) -> str:
@@ -141,7 +151,7 @@ def says_the_same(stored: Mapping[str, Any] | None, meant: NoteContent) -> bool:
 
 
 def _letters(text: str) -> str:
-    return "".join(character for character in unicodedata.normalize("NFKC", text).casefold() if character.isalnum())
+    return "".join(character for character in normalised(text, "NFKC").casefold() if character.isalnum())
 
 
 def _questions(content: Mapping[str, Any] | NoteContent | None) -> list[tuple[str, list[str]]]:

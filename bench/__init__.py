@@ -1,0 +1,1 @@
+"""Measurements of this project; none of them decides anything."""
