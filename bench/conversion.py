@@ -1,8 +1,8 @@
 """How long documents take to become notes: `python -m bench.conversion`.
 
-Prints a table of the processor's seconds for each document of `bench.documents` at several sizes, with the ratio of
-the largest size to the half of it, and writes the same to bench/results/conversion.json. Asserts nothing on time:
-that depends on the machine, and on what else it does.
+Prints a table of the processor's seconds for each document of `bench.documents` at several sizes, its speed at the
+largest that was carried, and by how much twice the size multiplied the time; writes what it measured to
+bench/results/conversion.json. Asserts nothing on time: that depends on the machine, and on what else it does.
 """
 
 import json
@@ -67,7 +67,7 @@ def table(title: str, *, sizes: tuple[int, ...]) -> Table:
     heads = [f"{size // 1000} kB" for size in sizes]
     shown = Table(title=title)
     shown.add_column("document", no_wrap=True)
-    for head in (*heads, "MB/s", "twice the size"):
+    for head in (*heads, "MB/s", "x2"):
         shown.add_column(head, justify="right", no_wrap=True)
     return shown
 
@@ -88,7 +88,7 @@ def main() -> None:
     arguments.add_argument("--only", default="", help="documents with this in their name")
     asked = arguments.parse_args()
     sizes = tuple(asked.size or SIZES)
-    console = Console(width=120)
+    console = Console(width=130)
     found: list[Measurement] = []
     for title, documents in (("Ordinary documents", ORDINARY), ("Hostile documents", HOSTILE)):
         shown = table(f"{title}: seconds, and why refused", sizes=sizes)
