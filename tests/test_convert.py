@@ -312,6 +312,14 @@ def test_an_answer_wrapped_whole_in_a_code_fence_is_unwrapped() -> None:
     assert questions("```markdown\n# Plan\nRest\n```\n") == [("Plan", "<p>Rest</p>")]
 
 
+def test_an_answer_that_begins_and_ends_with_code_is_not_wrapped_whole() -> None:
+    assert questions("```\na\n```\n\n# Plan\n\n```\nb\n```") == [("Report", "<p>a</p>"), ("Plan", "<p>b</p>")]
+
+
+def test_joiners_in_a_heading_hold_an_emoji_together() -> None:
+    assert questions("# 👩‍⚕️ Plan\nRest") == [("👩‍⚕️ Plan", "<p>Rest</p>")]
+
+
 # ---------------------------------------------------------------- HTML
 
 SET_IN = "\u00a0" * 4

@@ -19,7 +19,7 @@ from sync_worker.convert.html_source import HtmlSource
 from sync_worker.convert.layout import Answered, Laid, lay_out
 from sync_worker.convert.markdown_source import source_words, structure_of
 from sync_worker.convert.parts import Part, parts_of
-from sync_worker.convert.structure import Block, Paragraph, Span, blocks_text, line_text
+from sync_worker.convert.structure import Block, Paragraph, Span, blocks_text, lines_text
 from sync_worker.convert.words import BLOCK_TAGS, SOURCE, carries, fold, html_words, normalised, readable
 from sync_worker.errors import ConversionError
 from sync_worker.model import Document, NoteContent, Question, Section, Template
@@ -47,7 +47,11 @@ _NOTHING_TO_SEE = re.compile(
     r"<[^<>]*>|&(?:nbsp|zwnj|zwj|ensp|emsp|thinsp|#160|#xa0);|[\s\u200b-\u200f\u2060\ufeff]+", re.IGNORECASE
 )
 _MARKDOWN_BLOCK = re.compile(r"^ {0,3}(?:#{1,6} |[-*] |\d{1,9}[.)] |\*\*)", re.MULTILINE)
-_FENCED_WHOLE = re.compile(r"\s*(`{3,}|~{3,})[ \t]*(?:markdown|md|html)?[ \t]*\n(.*)\n\1\s*", re.DOTALL | re.IGNORECASE)
+_FENCED_WHOLE = re.compile(
+    # Without a label, a fence further on tells that there are two blocks of code, at either end.
+    r"\s*(`{3,}|~{3,})[ \t]*(?:(?:markdown|md|html)[ \t]*\n|\n(?!.*\n\1.*\n\1\s*\Z))(.*)\n\1\s*",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 # ---------------------------------------------------------------- title, source
@@ -161,7 +165,7 @@ def _question(answered: Answered, html: Html) -> Question:
     answer = answer_html(blocks, html=html)
     said = html_words(answer)
     # Cliniko may write entities in names, and canonical_text reads them; these names hold none.
-    if not carries(f"{name} {said}", f"{asked.name} {blocks_text(tuple(_said(answered)))}".split()):
+    if not carries(f"{name} {said}", fold(f"{asked.name} {blocks_text(tuple(_said(answered)))}").split()):
         raise ConversionError("words_lost")
     kind = "paragraph" if said else asked.kind
     return replace(asked, name=name, kind=kind, answer=answer if said else None)
@@ -184,7 +188,7 @@ def _plain_line(blocks: tuple[Block, ...]) -> str:
     """The one line that the blocks are, if they are no more than that: Cliniko takes nothing else as a text answer."""
     match blocks:
         case [Paragraph(lines=[line])] if not any(span.href or span.bold or span.italic for span in line):
-            text = fold(line_text(line))
+            text = lines_text((line,))
             return text if len(text) <= MAX_NAME and not re.search("[<>&]", text) else ""
     return ""
 

@@ -7,7 +7,7 @@ of it. Refuses to know Markdown, HTML or Cliniko.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sync_worker.convert.words import fold
+from sync_worker.convert.words import fold, normalised
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,9 @@ def line_text(line: Line) -> str:
 
 
 def lines_text(lines: tuple[Line, ...]) -> str:
-    """The words of several lines, with white space folded."""
-    return fold(" ".join(map(line_text, lines)))
+    """The words of several lines as one, spaces folded, joiners kept: they hold an emoji or a word together."""
+    text = normalised(" ".join(map(line_text, lines)))
+    return " ".join(text.split()) if fold(text) else ""
 
 
 def blocks_text(blocks: tuple[Block, ...]) -> str:
