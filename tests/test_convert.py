@@ -264,6 +264,34 @@ MARKDOWN_CASES = {
     "a plus is no bullet": ("+ SLR\n+ 2 reflexes", "<p>+ SLR<br>+ 2 reflexes</p>"),
     "a list keeps its start": ("3. c\n4. d", "<p>3. c<br>4. d</p>"),
     "a list may skip a number": ("1. a\n3. c", "<p>1. a<br>3. c</p>"),
+    "blanks to fill in stay": (
+        "Date: ___/___/____ or __/__/2026, I, ____, (____) and (__), at __:__",
+        "<p>Date: ___/___/____ or __/__/2026, I, ____, (____) and (__), at __:__</p>",
+    ),
+    "underscores may still mark": (
+        "_note_ __Plan:__ _(see over)_ _90°_ **_x_** a_b_c",
+        "<p><i>note</i> <b>Plan:</b> <i>(see over)</i> <i>90°</i> <b><i>x</i></b> a_b_c</p>",
+    ),
+    "bold right beside a word": (
+        "**Pain:**constant **Neck (L):**5/10 un**believ**able 2**3.**4 **a.**, b:**c** \\**d:**e",
+        "<p><b>Pain:</b>constant <b>Neck (L):</b>5/10 un<b>believ</b>able 2**3.**4 <b>a.</b>, b:<b>c</b> **d:**e</p>",
+    ),
+    "a minus apart from its ve is no bullet": (
+        "- SLR +ve\n- ve Lachman\n\n- vehicle",
+        "<ul><li>SLR +ve<br>- ve Lachman</li><li>vehicle</li></ul>",
+    ),
+    "a line beneath a table is none of its rows": (
+        "| a | b |\n|-|-|\n| 1 | 2 |\nPain at end\n",
+        "<p><b>a | b</b><br>a: 1; b: 2</p><p>Pain at end</p>",
+    ),
+    "numbers within numbers are kept, nested or not": (
+        "1. a\n  1. b\n  2. c\n2. d",
+        "<p>1. a<br>1. b<br>2. c<br>2. d</p>",
+    ),
+    "an emoji of several signs stays one in a column's name": (
+        "| 👩‍⚕️ | b |\n|-|-|\n| 1 | 2 |",
+        "<p><b>👩‍⚕️ | b</b><br>👩‍⚕️: 1; b: 2</p>",
+    ),
     "a list of ones is counted": ("1. a\n1. b\n1) c", "<p>1. a<br>2. b</p><p>1) c</p>"),
     "lists nest": (
         "- a\n  - b\n    1. c\n       - d",

@@ -1,7 +1,8 @@
 """Markdown read into the structure of a document, by CommonMark's rules with tables.
 
-Owns the few places where those rules would swallow what a clinician wrote ("> 90 degrees", "3*10, squats 3*10") and
-the limits that keep a strange document from taking for ever. Refuses to let raw HTML through: a "<" is text.
+Owns the few places where those rules would swallow what a clinician wrote ("> 90 degrees", "3*10, squats 3*10",
+"Date: __/__/____") and the limits that keep a strange document from taking for ever. Refuses to let raw HTML through:
+a "<" is text.
 
 Two kinds come here. `dictated=True` is a document's own Markdown; `dictated=False` is what html_source.py wrote, which
 escapes every sign and marks bold, italics and line ends with characters of its own.
@@ -71,6 +72,11 @@ _BRACKET = re.compile(r"(?<!\\)\[")
 _MARK = re.compile(r"(?<!\\)[*_`]")
 _THRESHOLD = re.compile(r">[ \t]?=?[ \t]?[.\d]")
 _UNDERLINE = re.compile(r"\s*(?:=+|-+)\s*")
+_NEGATIVE = re.compile(r"- ?ve\b", re.IGNORECASE)
+_OPENS_EMPHASIS = re.compile(r"[^\s_/.,;:!?)\]}-]|[-.][^\W_]")
+_CLOSES_EMPHASIS = re.compile(r"(?:[^\s/(\[{:.,;-]|[^\s_][:.,;])\Z")
+_UNDERSCORES = re.compile("_+")
+_BOLD_BESIDE_WORD = re.compile(r"""\*\*(?=[\w("'“\[<>≤≥+])([^*\n]{0,200}[^\w\s*\\])\*\*(?=\w)""")
 
 
 def structure_of(markdown: str, *, dictated: bool) -> tuple[Block, ...]:
@@ -121,7 +127,10 @@ def _parser(*, dictated: bool) -> MarkdownIt:
         parser.block.ruler.at("blockquote", _quote, {"alt": ["paragraph", "reference", "blockquote", "list"]})
         parser.block.ruler.at("list", _list, {"alt": ["paragraph", "reference", "blockquote"]})
         parser.block.ruler.at("lheading", _underlined_heading)
+        parser.block.ruler.before("paragraph", "row_end", _row_end, {"alt": ["blockquote"]})
         parser.inline.ruler.before("emphasis", "times", _times)
+        parser.inline.ruler.before("emphasis", "blank", _blank)
+        parser.inline.ruler.before("emphasis", "bold_beside_word", _bold_beside_word)
     return parser
 
 
@@ -146,10 +155,18 @@ def _quote(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 def _list(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """A list, but not of "+ 2 reflexes" or "+ SLR": a plus says positive."""
+    """A list, but not of "+ 2 reflexes", "+ SLR" or "- ve Lachman": these signs say positive and negative."""
     _refuse_many_tokens(state)  # here too: a short line can open many lists
     position = state.bMarks[start] + state.tShift[start]
-    return not state.src.startswith("+", position) and list_block(state, start, end, silent)
+    if state.src.startswith("+", position) or _NEGATIVE.match(state.src, position):
+        return False
+    return list_block(state, start, end, silent)
+
+
+def _row_end(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """The end of a table at a line without a bar: what is written right beneath it is no value of its first column."""
+    line = state.src[state.bMarks[start] : state.eMarks[start]]
+    return silent and state.parentType == "table" and "|" not in line and bool(line.strip())
 
 
 def _underlined_heading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
@@ -170,6 +187,39 @@ def _times(state: StateInline, silent: bool) -> bool:
     if not silent:
         state.pending += "*"
     state.pos += 1
+    return True
+
+
+def _blank(state: StateInline, silent: bool) -> bool:
+    """A blank to be filled in ("Date: ___/___/____", "(__)"): read as emphasis its underscores would vanish."""
+    run = _UNDERSCORES.match(state.src, state.pos, state.posMax)
+    if run is None:
+        return False
+    around = _CLOSES_EMPHASIS.search(state.src[max(run.start() - 2, 0) : run.start()])
+    if len(run[0]) < 3 and (around or _OPENS_EMPHASIS.match(state.src, run.end())):
+        return False
+    if not silent:
+        state.pending += run[0]
+    state.pos = run.end()
+    return True
+
+
+def _bold_beside_word(state: StateInline, silent: bool) -> bool:
+    """Bold that ends in a sign right before a word ("**Pain:**constant"), which by CommonMark's rules is none."""
+    bold = _BOLD_BESIDE_WORD.match(state.src, state.pos, state.posMax)
+    if (
+        bold is None
+        or (state.pos and state.src[state.pos - 1] in "*\\")
+        or state.src[state.pos - 1 : state.pos].isalnum()
+    ):
+        return False
+    if not silent:
+        state.push("strong_open", "strong", 1).markup = "**"
+        state.pos, end, state.posMax = bold.start(1), state.posMax, bold.end(1)
+        state.md.inline.tokenize(state)
+        state.posMax = end
+        state.push("strong_close", "strong", -1).markup = "**"
+    state.pos = bold.end()
     return True
 
 
@@ -217,18 +267,19 @@ class _Reader:
         return None  # the closing half of a heading or paragraph
 
     def _listing(self, closing: str) -> Listing:
-        items: list[Item] = []
-        number = -1
+        found: list[tuple[str, str, tuple[Block, ...]]] = []
         for token in self._tokens:
             if token.type == closing:
                 break
-            label = ""
-            if token.info:
-                # Heidi's models write 1. 1. 1. for 1. 2. 3., but a list may well skip a number on purpose.
-                number = max(int(token.info), number + 1) if self._dictated else int(token.info)
-                label = f"{number}{token.markup}"
-            items.append(Item(label, self.blocks("list_item_close")))
-        return Listing(tuple(items))
+            found.append((token.info, token.markup, self.blocks("list_item_close")))
+        # Heidi's models write 1. 1. 1. for 1. 2. 3.; a list that counts in any other way does so on purpose.
+        ones = self._dictated and {info for info, _, _ in found} == {"1"}
+        return Listing(
+            tuple(
+                Item(f"{number if ones else int(info)}{markup}" if info else "", blocks)
+                for number, (info, markup, blocks) in enumerate(found, 1)
+            )
+        )
 
     def _table(self) -> Table:
         rows: list[tuple[Cell, ...]] = []
