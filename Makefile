@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test verify prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
-	prove-mutants mutation results pictures bench lint types check format lock clean
+	prove-conversion prove-mutants mutation results pictures bench lint types check format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -27,8 +27,9 @@ verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,0
 	$(PROVE).simulation --sessions 2000 --jobs $(WORKERS)
 	$(PROVE).simulation.crash_points --database both --once --jobs $(WORKERS)
 	$(PROVE).processes kills --count 30
+	$(PROVE).conversion --examples 2000 --hostile 500 --jobs $(WORKERS)
 
-prove: prove-simulation prove-crash-points prove-processes prove-faults prove-backups prove-mutants results ## Run every long proof: hours
+prove: prove-simulation prove-crash-points prove-processes prove-faults prove-backups prove-conversion prove-mutants results ## Run every long proof: hours
 
 prove-simulation: .venv/dev.stamp ## 100,000 simulated sessions, and 2,000 stories that shrink when they fail
 	$(PROVE).simulation --sessions 100000 --jobs $(WORKERS)
@@ -54,6 +55,9 @@ prove-faults: .venv/dev.stamp ## The error table, 50,000 lists that change while
 
 prove-backups: .venv/dev.stamp ## Back up while writing, put back, put an old copy back: 30 rounds
 	$(PROVE).copies.rounds --rounds 30
+
+prove-conversion: .venv/dev.stamp ## Render 50,000 documents in both formats, and 5,000 hostile ones: no word lost, none added
+	$(PROVE).conversion --examples 50000 --hostile 5000 --jobs $(WORKERS)
 
 prove-mutants: .venv/dev.stamp ## Break the worker on purpose in each known way: the tests must notice
 	$(PROVE).mutants
