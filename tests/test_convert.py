@@ -422,6 +422,23 @@ HTML_CASES = {
     "a bullet's value is no number": ('<ul><li value="7">a</li></ul>', "<ul><li>a</li></ul>"),
     "a word processor's tags": ("<p>a<o:p>&nbsp;</o:p></p><mine>b</mine>", "<p>a</p><p>b</p>"),
     "a sign that opens no tag": ("<p>ROM <90 & BP >140</p>", "<p>ROM &lt;90 &amp; BP &gt;140</p>"),
+    "words that only a style strikes out": (
+        '<p><span style="text-decoration: line-through;">a <span>b</span></span> <span>c</span></p>',
+        "<p>~~a b~~ c</p>",
+    ),
+    "a web editor's bold that is none": (
+        '<b style="font-weight:normal;" id="docs-1"><p><span>a</span> <b>b</b></p><p>c</p></b>',
+        "<p>a <b>b</b></p><p>c</p>",
+    ),
+    "a word processor's conditions": (
+        "<?xml:namespace prefix = o /><p><![if !supportLists]><span>·</span><![endif]>a</p>",
+        "<p>·a</p>",
+    ),
+    "an editor's list of tasks": (
+        "<ul><li><label><input type=checkbox checked><span></span></label><div><p>a</p><p>b</p></div></li>"
+        "<li><label><input type=checkbox></label><p>c</p></li></ul>",
+        "<ul><li>[x] a<br>b</li><li>[ ] c</li></ul>",
+    ),
     "underlined": ("<p><u>a</u> <ins>b</ins></p>", "<p><u>a</u> <u>b</u></p>"),
     "no-break spaces": ("<p>4&nbsp;cm</p>", "<p>4\u00a0cm</p>"),
 }

@@ -10,6 +10,7 @@ from itertools import groupby
 
 import nh3
 from bs4 import BeautifulSoup, Tag
+from bs4.element import PageElement
 from markdownify import MarkdownConverter
 
 from sync_worker.convert.html_repair import exchange, has_block, mend, refill, tags_within, taken
@@ -53,6 +54,9 @@ _QUOTED = re.compile(r""""[^"]*+"|'[^']*+'""")
 _ATTRIBUTE_BEGIN = re.compile(r"""[\s/"]+""")
 # A parser repeats unclosed formatting tags in every paragraph, but at most three that are alike.
 _FORMATTING = re.compile(r"<(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)\s[^<>]*>", re.IGNORECASE)
+# A word processor on the web wraps all that is copied from it in bold that is none.
+_NO_BOLD = re.compile(r"<b\s[^<>]*font-weight:\s*(?:normal|400)\b[^<>]*>", re.IGNORECASE)
+_SPAN = re.compile(r"<(/?)span\b([^<>]*)>", re.IGNORECASE)
 _NAMED_PICTURE = re.compile(r'<img alt="([^"]+)">')
 # On the cleaned text, where tags are spelt one way, this takes a hundredth of the time that changing a tree takes.
 _SPOKEN = (
@@ -65,10 +69,10 @@ _SPOKEN = (
     (re.compile(r"<sup>(?=(?:<[a-z]+>|\s)*[+\-−]?\d)"), "^"),
     (re.compile(r"</?sup>"), ""),
 )
-_UNSEEN = re.compile(r"<(!--|!doctype|(?:script|style|template|title)\b)", re.IGNORECASE)
+_UNSEEN = re.compile(r"<(!--|!doctype|!\[(?:if|endif)\b|\?xml\b|(?:script|style|template|title)\b)", re.IGNORECASE)
 _UNSEEN_ENDS = {
     "!--": re.compile("-->"),
-    "!doctype": re.compile(">"),
+    **dict.fromkeys(("!doctype", "![if", "![endif", "?xml"), re.compile(">")),
     **{name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in _NO_WORDS},
 }
 _WHOLE_TAG = re.compile(r"""</?([a-zA-Z][\w:-]*+)(?:"[^"]*+"|'[^']*+'|[^<>"'])*+>""")
@@ -169,7 +173,7 @@ def _refuse_many_attributes(html: str) -> None:
 
 def _clean(html: str) -> str:
     cleaned = nh3.clean(
-        _FORMATTING.sub(r"<\1>", html),
+        _FORMATTING.sub(r"<\1>", _NO_BOLD.sub("<span>", _struck(html))),
         tags={*BLOCK_TAGS, *_INLINE_TAGS},
         clean_content_tags=_NO_WORDS,
         attributes=_ATTRIBUTES,
@@ -181,6 +185,21 @@ def _clean(html: str) -> str:
     for tags, words in _SPOKEN:
         spoken = tags.sub(words, spoken)
     return spoken
+
+
+def _struck(html: str) -> str:
+    """Text that only a style strikes out, as a tag does: without its line it would read as if it still held."""
+    if "line-through" not in html:
+        return html
+    still_open: list[bool] = []
+
+    def named(span: re.Match[str]) -> str:
+        if not span[1]:
+            still_open.append("line-through" in span[2])
+            return "<s>" if still_open[-1] else span[0]
+        return "</s>" if still_open and still_open.pop() else span[0]
+
+    return _SPAN.sub(named, html)
 
 
 def _parse(cleaned: str) -> BeautifulSoup:
@@ -198,7 +217,7 @@ def _speak(soup: BeautifulSoup) -> None:
     for pre in tags_within(soup, {"pre"}):
         exchange(pre.find_all(string=True), lambda text: [_laid_out(str(text))])
         pre.name = "p"
-    exchange(tags_within(soup, {"input"}), lambda box: [_box_words(box)])
+    exchange(tags_within(soup, {"input"}), _spoken_box)
     links = tags_within(soup, {"a"})
     exchange([link for link in links if not _mend_address(link)], taken)
     for tag in (soup, *soup.find_all(True)):
@@ -214,6 +233,17 @@ def _join_texts(tag: Tag) -> None:
     runs = [(is_text, list(run)) for is_text, run in groupby(tag.contents, key=lambda node: not isinstance(node, Tag))]
     if any(is_text and len(run) > 1 for is_text, run in runs):
         refill(tag, [node for is_text, run in runs for node in (["".join(map(str, run))] if is_text else run)])
+
+
+def _spoken_box(box: Tag) -> list[str]:
+    """A box in words, for its place or, where an editor put its line into a block of its own, at that line's head."""
+    line: PageElement | None = box.next_sibling
+    while isinstance(line, Tag) and isinstance(line.next_element, Tag) and line.next_element.name in BLOCK_TAGS:
+        line = line.next_element
+    if not isinstance(line, Tag) or line.name not in ("div", "p"):
+        return [_box_words(box)]
+    line.insert(0, _box_words(box))
+    return []
 
 
 def _box_words(box: Tag) -> str:
