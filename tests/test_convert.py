@@ -248,6 +248,7 @@ def test_a_document_without_words_has_a_question_without_answer() -> None:
 
 # ---------------------------------------------------------------- Markdown
 
+TAB = f" {4 * chr(0xA0)} "
 MARKDOWN_CASES = {
     "thresholds are text": ("ROM <90, BP >140 & rising", "<p>ROM &lt;90, BP &gt;140 &amp; rising</p>"),
     "a threshold at the start of a line is no quotation": (
@@ -291,6 +292,10 @@ MARKDOWN_CASES = {
     "an emoji of several signs stays one in a column's name": (
         "| 👩‍⚕️ | b |\n|-|-|\n| 1 | 2 |",
         "<p><b>👩‍⚕️ | b</b><br>👩‍⚕️: 1; b: 2</p>",
+    ),
+    "columns that tabs or spaces keep apart stay apart": (
+        "Move\tL\tR\nFlex\t\t5\nExt       5.  So",
+        f"<p>Move{TAB}L{TAB}R<br>Flex{TAB}{TAB}5<br>Ext \u00a0\u00a0\u00a0\u00a0\u00a0 5.  So</p>",
     ),
     "a list of ones is counted": ("1. a\n1. b\n1) c", "<p>1. a<br>2. b</p><p>1) c</p>"),
     "lists nest": (

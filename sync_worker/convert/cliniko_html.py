@@ -37,6 +37,7 @@ BASIC_TAGS = frozenset({"div", "br"})
 _INDENT = "\u00a0" * 4
 _RULE = "\u2014" * 3
 _RAW_SPACE = re.compile(r"[\t\n\r]")
+_GAP = re.compile(r"(?<= ) +(?= )")
 _LINKED = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 
 
@@ -181,4 +182,6 @@ def _bold(line: str, html: Html) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(_RAW_SPACE.sub(" ", readable(text)), quote=False)
+    """The text with its entities, and with gaps between columns that stay as wide as they were typed."""
+    spaced = _RAW_SPACE.sub(" ", readable(text).replace("\t", f" {_INDENT} "))
+    return escape(_GAP.sub(lambda gap: "\u00a0" * len(gap[0]), spaced), quote=False)
