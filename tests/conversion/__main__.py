@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -17,8 +18,11 @@ from tests.conversion.documents import Made, documents
 from tests.conversion.reading import assert_whole
 from tests.faults.report import report
 
-AT_A_TIME = 250
+AT_A_TIME = 100
 """Documents in one piece of work: an interruption loses no more."""
+
+HANG_SECONDS = 120
+"""A document that takes longer hangs; the slowest takes some seconds."""
 
 WAYS = [
     (kind, html, layout)
@@ -58,7 +62,7 @@ def _work(pool: ProcessPoolExecutor, asked: argparse.Namespace) -> list[Future[D
 
 def _ordinary(examples: int, from_seed: int) -> Done:
     """Render so many documents in every way; the shortest broken one, if any."""
-    counts = Counter[str]()
+    counts, shrinking = Counter[str](), False
 
     @seed(from_seed)
     @settings(
@@ -70,32 +74,47 @@ def _ordinary(examples: int, from_seed: int) -> Done:
     )
     @given(documents())
     def property_(document: Made) -> None:
+        nonlocal shrinking
+        if not shrinking:
+            counts.update(documents=1, notes=len(WAYS), words=len(document.words))
         for kind, html, layout in WAYS:
             try:
                 assert_whole(document, kind, html=html, layout=layout)
             except ConversionError as refusal:
+                shrinking = True
                 raise AssertionError(f"{kind} refused: {refusal.code}") from None
-        counts.update(documents=1, notes=len(WAYS), words=len(document.words))
+            except Exception:
+                shrinking = True
+                raise
 
     try:
         property_()
-    except AssertionError as broken:
+    except Exception as broken:  # noqa: BLE001  any end but a whole note is what is looked for
         counts["refused"] += " refused: " in str(broken)
-        return counts, ["\n".join([f"seed {from_seed}: {broken}", *getattr(broken, "__notes__", [])])]
+        return counts, [
+            "\n".join([f"seed {from_seed}: {type(broken).__name__}: {broken}", *getattr(broken, "__notes__", [])])
+        ]
     return counts, []
 
 
 def _hostile(seeds: range) -> Done:
     counts, broken = Counter[str](), list[str]()
+    signal.signal(signal.SIGALRM, _give_up)
     for number in seeds:
         began = time.process_time()
+        signal.alarm(HANG_SECONDS)
         try:
             counts[f"hostile_{hostile.outcome(number)}"] += 1
         except Exception as fault:  # noqa: BLE001  any other exception is what is looked for
             broken.append(f"hostile document {number}: {type(fault).__name__}: {str(fault)[:500]}")
+        signal.alarm(0)
         counts["hostile"] += 1
         counts["slowest"] = max(counts["slowest"], int(1000 * (time.process_time() - began)))
     return counts, broken
+
+
+def _give_up(*_: object) -> None:
+    raise TimeoutError(f"no end within {HANG_SECONDS} s")
 
 
 def _figures(counts: Counter[str], seconds: float, from_seed: int) -> dict[str, str | int | float]:

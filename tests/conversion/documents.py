@@ -392,7 +392,7 @@ def made(parts_: Sequence[Part], *, tight: bool = False) -> Made:
         markdown,
         "".join(part.html for part in kept),
         tuple(w for part in kept for w in part.words),
-        headed=bool(said) and said[0].kind == "heading",
+        headed=bool(said) and said[0].kind in ("heading", "underlined"),
     )
 
 
