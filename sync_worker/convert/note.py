@@ -47,11 +47,7 @@ _NOTHING_TO_SEE = re.compile(
     r"<[^<>]*>|&(?:nbsp|zwnj|zwj|ensp|emsp|thinsp|#160|#xa0);|[\s\u200b-\u200f\u2060\ufeff]+", re.IGNORECASE
 )
 _MARKDOWN_BLOCK = re.compile(r"^ {0,3}(?:#{1,6} |[-*] |\d{1,9}[.)] |\*\*)", re.MULTILINE)
-_FENCED_WHOLE = re.compile(
-    # Without a label, a fence further on tells that there are two blocks of code, at either end.
-    r"\s*(`{3,}|~{3,})[ \t]*(?:(?:markdown|md|html)[ \t]*\n|\n(?!.*\n\1.*\n\1\s*\Z))(.*)\n\1\s*",
-    re.DOTALL | re.IGNORECASE,
-)
+_FENCED_WHOLE = re.compile(r"\s*(`{3,}|~{3,})[ \t]*(markdown|md|html)?[ \t]*\n(.*)\n\1\s*", re.DOTALL | re.IGNORECASE)
 
 
 # ---------------------------------------------------------------- title, source
@@ -226,14 +222,23 @@ def has_words(document: Document) -> bool:
 def _read(document: Document) -> tuple[str, tuple[Block, ...]]:
     """The words of a document, and its structure; raises ConversionError."""
     content = readable(document.content).removeprefix("\ufeff")
-    if whole := _FENCED_WHOLE.fullmatch(content):  # the model wrapped its whole answer as if it were code
-        content = whole[2]
+    content = _unwrapped(content)
     if len(content) > MAX_HTML:
         raise ConversionError("too_large")
     try:
         return _read_html(content) if _is_html(content, document.content_type) else _read_markdown(content)
     except RecursionError:  # the limits leave room, but not beneath a caller's own deep stack
         raise ConversionError("too_deep") from None
+
+
+def _unwrapped(content: str) -> str:
+    """The content without the fence of a model that wrapped its whole answer as if it were code."""
+    whole = _FENCED_WHOLE.fullmatch(content)
+    if whole is None:
+        return content
+    fence, label, inner = whole.groups()
+    # Without a label, a fence further on tells that there are two blocks of code, one at either end.
+    return inner if label or f"\n{fence}" not in f"\n{inner}" else content
 
 
 def _read_html(content: str) -> tuple[str, tuple[Block, ...]]:
