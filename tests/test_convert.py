@@ -173,6 +173,11 @@ def test_text_before_the_first_heading_goes_under_the_name_of_the_document() -> 
     assert unnamed.sections[0].questions[0].name == "Document"
 
 
+def test_a_side_of_the_body_may_be_a_heading() -> None:
+    assert questions("# R knee\nx\n# Left hip\ny") == [("R knee", "<p>x</p>"), ("Left hip", "<p>y</p>")]
+    assert questions("- x\n# Left hip\ny") == [("Report", "<ul><li>x</li></ul>"), ("Left hip", "<p>y</p>")]
+
+
 def test_a_list_directly_under_its_heading_is_not_swallowed_by_it() -> None:
     assert questions("## Plan\n- Ice\n- Rest") == [("Plan", "<ul><li>Ice</li><li>Rest</li></ul>")]
 
@@ -268,6 +273,18 @@ MARKDOWN_CASES = {
     "blanks to fill in stay": (
         "Date: ___/___/____ or __/__/2026, I, ____, (____) and (__), at __:__",
         "<p>Date: ___/___/____ or __/__/2026, I, ____, (____) and (__), at __:__</p>",
+    ),
+    "a line to sign on stays": (
+        "Signed:\n________\n\n___\n\nA. Physio",
+        "<p>Signed:<br>________</p><p>———</p><p>A. Physio</p>",
+    ),
+    "a fracture in a list is no heading": (
+        "- # wrist 2019\n- ## a",
+        "<ul><li># wrist 2019</li><li><b>a</b></li></ul>",
+    ),
+    "a fracture beneath text is no heading": (
+        "PMHx:\n# R wrist 2019\n# NOF 2020\nNKDA",
+        "<p>PMHx:<br># R wrist 2019<br># NOF 2020<br>NKDA</p>",
     ),
     "underscores may still mark": (
         "_note_ __Plan:__ _(see over)_ _90°_ **_x_** a_b_c",

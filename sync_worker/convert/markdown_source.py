@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock, blockquote, lheading, list_block
+from markdown_it.rules_block import StateBlock, blockquote, heading, hr, lheading, list_block
 from markdown_it.rules_block.table import escapedSplit
 from markdown_it.rules_core import StateCore
 from markdown_it.rules_inline import StateInline
@@ -72,6 +72,8 @@ _BRACKET = re.compile(r"(?<!\\)\[")
 _MARK = re.compile(r"(?<!\\)[*_`]")
 _THRESHOLD = re.compile(r">[ \t]?=?[ \t]?[.\d]")
 _UNDERLINE = re.compile(r"\s*(?:=+|-+)\s*")
+_BLANK_LINE = re.compile(r"_{4,}[ \t]*(?=\n|\Z)")
+_FRACTURE = re.compile(r"#[ \t]+(?:[RL]|B/L|left|right|NO[FH]|[CTL]\d{1,2}|\d(?:st|nd|rd|th))\b", re.IGNORECASE)
 _NEGATIVE = re.compile(r"- ?ve\b", re.IGNORECASE)
 _OPENS_EMPHASIS = re.compile(r"[^\s_/.,;:!?)\]}-]|[-.][^\W_]")
 _CLOSES_EMPHASIS = re.compile(r"(?:[^\s/(\[{:.,;-]|[^\s_][:.,;])\Z")
@@ -126,7 +128,9 @@ def _parser(*, dictated: bool) -> MarkdownIt:
     if dictated:
         parser.block.ruler.at("blockquote", _quote, {"alt": ["paragraph", "reference", "blockquote", "list"]})
         parser.block.ruler.at("list", _list, {"alt": ["paragraph", "reference", "blockquote"]})
+        parser.block.ruler.at("heading", _heading, {"alt": ["paragraph", "reference", "blockquote"]})
         parser.block.ruler.at("lheading", _underlined_heading)
+        parser.block.ruler.at("hr", _rule, {"alt": ["paragraph", "reference", "blockquote", "list"]})
         parser.block.ruler.before("paragraph", "row_end", _row_end, {"alt": ["blockquote"]})
         parser.inline.ruler.before("emphasis", "times", _times)
         parser.inline.ruler.before("emphasis", "blank", _blank)
@@ -167,6 +171,27 @@ def _row_end(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """The end of a table at a line without a bar: what is written right beneath it is no value of its first column."""
     line = state.src[state.bMarks[start] : state.eMarks[start]]
     return silent and state.parentType == "table" and "|" not in line and bool(line.strip())
+
+
+def _heading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A heading, but not of "- # wrist 2019", or of "# L ankle" right beneath text: there the sign says fracture.
+
+    Where it is neither, the line stays as it was written. Who has written headings with one sign writes more of them.
+    """
+    position = state.bMarks[start] + state.tShift[start]
+    if state.parentType == "list" and state.src.startswith(("# ", "#\t"), position):
+        return False
+    beneath_text = state.parentType == "paragraph" and state.sCount[start] >= state.blkIndent
+    if beneath_text and _FRACTURE.match(state.src, position) and all(token.tag != "h1" for token in state.tokens):
+        return False
+    return heading(state, start, end, silent)
+
+
+def _rule(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A line across the page, but not "________", where somebody is to sign."""
+    if _BLANK_LINE.match(state.src, state.bMarks[start] + state.tShift[start]):
+        return False
+    return hr(state, start, end, silent)
 
 
 def _underlined_heading(state: StateBlock, start: int, end: int, silent: bool) -> bool:
