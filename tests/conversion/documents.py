@@ -197,7 +197,7 @@ def paragraph(lines: Sequence[Sequence[Piece]], variant: int = 0) -> Part:
 def bold_paragraph(words: Words, variant: int = 0) -> Part:
     """A line in bold that serves as a heading."""
     made = paragraph([[Piece(words, "bold")]], variant)
-    return Part("paragraph", made.markdown, made.html, made.words)
+    return Part("bold", made.markdown, made.html, made.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +355,7 @@ BREAK = partial(paragraph, [[Piece(("then",))]])
 GLUED = {
     "heading": {"heading", "paragraph", "bullets", "numbers", "table", "quotation", "code", "rule"},
     "paragraph": {"heading", "bullets", "quotation", "code"},
+    "bold": {"heading", "paragraph", "bullets", "quotation", "code"},
     "bullets": {"heading", "quotation", "code"},
     "numbers": {"heading", "quotation", "code"},
     "table": {"heading", "quotation", "code", "plain"},
@@ -364,12 +365,12 @@ GLUED = {
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A document in both formats, with its words, and whether the first of them stand in a heading."""
+    """A document in both formats, with its words, and the kind of the part in which the first of them stand."""
 
     markdown: str
     html: str
     words: Words
-    headed: bool
+    first: str
 
 
 @st.composite
@@ -392,7 +393,7 @@ def made(parts_: Sequence[Part], *, tight: bool = False) -> Made:
         markdown,
         "".join(part.html for part in kept),
         tuple(w for part in kept for w in part.words),
-        headed=bool(said) and said[0].kind in ("heading", "underlined"),
+        said[0].kind if said else "",
     )
 
 

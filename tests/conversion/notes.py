@@ -17,13 +17,13 @@ _BULLET = re.compile(r"^\s*[-*]\s+", re.MULTILINE)
 
 def as_markdown(note: str) -> Made:
     """A note as it is, read as Markdown: a dash before a line makes it an item."""
-    return Made(note, "", tuple(_BULLET.sub("", note).split()), headed=False)
+    return Made(note, "", tuple(_BULLET.sub("", note).split()), "paragraph")
 
 
 def as_html(note: str) -> Made:
     """A note as it is, with a paragraph for each block and a break for each line."""
     html = "".join(f"<p>{escape(block).replace(chr(10), '<br>')}</p>" for block in re.split(r"\n\s*\n", note.strip()))
-    return Made("", html, tuple(note.split()), headed=False)
+    return Made("", html, tuple(note.split()), "paragraph")
 
 
 def laid_out(note: str) -> Made:
