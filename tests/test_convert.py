@@ -438,6 +438,18 @@ HTML_CASES = {
     "a link around blocks": ('<a href="https://e.org"><p>a</p><p>b</p></a>', "<p>a</p><p>b</p><p> (https://e.org)</p>"),
     "blocks without a tag of ours": ("<section>a</section><section>b</section>", "<p>a</p><p>b</p>"),
     "definitions": ("<dl><dt>a</dt><dd>b</dd></dl>", "<p>a</p><p>b</p>"),
+    "a list that counts with letters": (
+        '<ol type="a" start="2"><li>x</li><li><p>y</p></li></ol>v<ol type="I"><li value=9>z<ul><li>w</ul></ol>',
+        f"<p>b. x<br>c. y</p><p>v</p><p>IX. z<br>{SET_IN}• w</p>",
+    ),
+    "a list of twenty-eight": (
+        '<ol type="A" start="26"><li>x</li><li>y</li><li></li></ol>',
+        "<p>Z. x<br>AA. y<br>AB. </p>",
+    ),
+    "letters in a cell": (
+        '<table><tr><td><ol type="a"><li>x</li><li>y</li></ol></td></tr></table>',
+        "<p>a. x<br>b. y</p>",
+    ),
     "laid-out text": ("<pre>a  b\n c</pre>", "<p>a\u00a0\u00a0b<br>\u00a0c</p>"),
     "laid-out text with marks": ("<pre>a\n<b>b</b>\n</pre>", "<p>a<br><b>b</b></p>"),
     "a power in bold": ("<p>10<sup><b>3</b></sup></p>", "<p>10^<b>3</b></p>"),

@@ -1,10 +1,16 @@
 """Whole documents, each beside the note that we agreed on: tests/golden.py tells how to read and renew them."""
 
+import re
 from html import unescape
 from pathlib import Path
 
 import pytest
 
+from sync_worker.convert.html_repair import MAX_CELLS
+from sync_worker.convert.html_source import MAX_TAGS
+from sync_worker.convert.markdown_rules import MAX_BRACKETS, MAX_DEPTH
+from sync_worker.convert.markdown_source import MAX_LINES, MAX_MARKS
+from sync_worker.convert.note import MAX_HTML, MAX_TEXT
 from sync_worker.errors import ConversionError
 from sync_worker.model import NoteContent
 from sync_worker.sandbox.sanitiser import Html
@@ -76,3 +82,11 @@ def test_a_note_that_differs_is_named_and_written_anew_only_on_request(
     assert golden.main(["--write"]) == 0
     assert "<h3>GP letter</h3>\n<div>Plan</div>" in note.read_text()
     assert golden.main([]) == 0
+
+
+def test_the_page_tells_todays_limits() -> None:
+    page = (golden.FOLDER.parents[2] / "docs" / "notes.md").read_text(encoding="utf-8")
+    told = {int(number.replace(",", "")) for number in re.findall(r"\d{1,3}(?:,\d{3})+", page)}
+    limits = {MAX_TEXT, MAX_HTML, MAX_LINES, MAX_TAGS, MAX_MARKS, MAX_BRACKETS, MAX_CELLS}
+    assert told == limits
+    assert f"{MAX_DEPTH} deep" in page

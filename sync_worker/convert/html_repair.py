@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from bs4 import BeautifulSoup, Tag
 from bs4.element import PageElement
 
-from sync_worker.convert.markdown_source import LINE_END
+from sync_worker.convert.markdown_source import LABEL, LINE_END
 from sync_worker.convert.words import BLOCK_TAGS, fold
 from sync_worker.errors import ConversionError
 
@@ -22,6 +22,13 @@ MAX_CELLS = 20_000
 MAX_WIDTH = 100
 """Columns that one cell may span; browsers stop at 1000."""
 
+MAX_LETTERED = 999
+"""The longest list that may count with letters; Roman numerals end with four digits."""
+
+_ROMAN = (
+    (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x"), (9, "ix"),
+    (5, "v"), (4, "iv"), (1, "i"),
+)  # fmt: skip
 _MARKS = frozenset(["b", "strong", "i", "em", "u", "ins"])
 _LISTS = frozenset(["ul", "ol"])
 _HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
@@ -46,6 +53,9 @@ def mend(soup: BeautifulSoup) -> None:
         block.name = "div"
     for paragraph in tags_within(soup, {"p"}):
         paragraph.name = "div" if has_block(paragraph) else "p"
+    for item in tags_within(soup, {"li"}):
+        if label := item.get("label"):
+            item.insert(0, f"{LABEL}{label}{LABEL}")
     for container in tags_within(soup, {"div", "blockquote", "li"}):
         _wrap_runs(soup, container)
 
@@ -136,11 +146,35 @@ def _mend_list(soup: BeautifulSoup, listing: Tag) -> None:
     refill(listing, items)
     for item, stray in strays:
         item.append(stray)
-    number = _whole(listing.get("start"), otherwise=1)
+    if listing.name == "ol":
+        _count(items, kind=str(listing.get("type") or ""), first=_whole(listing.get("start"), otherwise=1))
+    else:
+        for item in items:
+            item.attrs = {}
+
+
+def _count(items: list[Tag], *, kind: str, first: int) -> None:
+    """Give numbered items their numbers, and those that count with letters those."""
+    number = first
     for item in items:
         number = _whole(item.get("value"), otherwise=number)
-        item.attrs = {"value": str(number)} if listing.name == "ol" else {}
+        item.attrs = {"value": str(number)}
+        if label := _letters(number, kind):
+            item.attrs["label"] = label
         number += 1
+
+
+def _letters(number: int, kind: str) -> str:
+    """The number as a list of this type shows it ("a", "A", "i", "I"); empty where as digits."""
+    counted = ""
+    if kind in ("a", "A") and number <= MAX_LETTERED:
+        while number:
+            number, letter = divmod(number - 1, 26)
+            counted = chr(ord("a") + letter) + counted
+    if kind in ("i", "I") and number <= MAX_LETTERED:
+        for value, sign in _ROMAN:
+            counted, number = counted + sign * (number // value), number % value
+    return counted.upper() if kind.isupper() else counted
 
 
 def _whole(value: Any, *, otherwise: int) -> int:
@@ -158,8 +192,10 @@ def _flatten(holder: Tag) -> None:
 
 def _labelled(block: Tag) -> list[PageElement | str]:
     """A block's children, those of an item after its number or bullet."""
-    label = [f"{block['value']}. " if block.has_attr("value") else "• "] if block.name == "li" else []
-    return [*label, *taken(block)]
+    if block.name != "li":
+        return [*taken(block)]
+    counted = block.get("label") or block.get("value")
+    return [f"{counted}. " if counted else "• ", *taken(block)]
 
 
 def _mend_table(soup: BeautifulSoup, table: Tag) -> None:

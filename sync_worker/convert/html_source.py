@@ -14,7 +14,8 @@ from bs4.element import PageElement
 from markdownify import MarkdownConverter
 
 from sync_worker.convert.html_repair import exchange, has_block, mend, refill, tags_within, taken
-from sync_worker.convert.markdown_source import ADDRESS, LINE_END, MARKS, MAX_DEPTH
+from sync_worker.convert.markdown_rules import MAX_DEPTH
+from sync_worker.convert.markdown_source import ADDRESS, LINE_END, MARKS
 from sync_worker.convert.structure import address_beside
 from sync_worker.convert.words import BLOCK_TAGS, carries, fold, readable
 from sync_worker.errors import ConversionError
@@ -37,7 +38,7 @@ _ATTRIBUTES = {
     "img": {"alt"},
     "input": {"type", "checked", "value"},
     "li": {"value"},
-    "ol": {"start"},
+    "ol": {"start", "type"},
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan"},
 }
