@@ -20,7 +20,7 @@ run: .venv/run.stamp ## Run the service with the settings of .env
 test: .venv/dev.stamp ## Run the tests
 	.venv/bin/python -m pytest -n $(WORKERS) -m "not proof"
 
-verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,000 simulated sessions, every crash point once, 60 kills
+verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,000 simulated sessions, every crash point once, 60 kills, 2,000 documents
 	.venv/bin/sync-worker demo
 	.venv/bin/sync-worker demo --faults
 	.venv/bin/python -m pytest -n $(WORKERS) -m proof
