@@ -371,11 +371,11 @@ def _section(section: dict[str, Any]) -> Section:
 
 def _question(question: dict[str, Any]) -> Question:
     """A template's question. What it answers in advance is left out: nobody said that of a patient."""
-    choices = [choice.get("value") for choice in _objects(question.get("answers"))]
+    choices = [choice.get("value") for choice in _objects(question.get("answers"))]  # null is one without a text
     return Question(
         name=_text(question.get("name")),
         kind=_text(question.get("type")),
-        choices=tuple(value if isinstance(value, str) else None for value in choices),
+        choices=tuple(value for value in choices if value is None or isinstance(value, str)),
         has_other=mapping_of(question.get("other")).get("enabled") is True,
     )
 

@@ -36,6 +36,11 @@ class ConfigurationError(SyncWorkerError):
         super().__init__("; ".join(problems))
         self.problems = list(problems)
 
+    @property
+    def sentence(self) -> str:
+        """All of them, for a person."""
+        return " ".join(self.problems)
+
 
 class RemoteError(SyncWorkerError):
     """A request to Heidi or Cliniko did not end as hoped.

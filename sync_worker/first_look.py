@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
-from sync_worker.convert import canonical_text, says_the_same
+from sync_worker.convert import canonical_text, document_texts, holds
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.logs import get_logger
-from sync_worker.model import Lease, Note, PauseReason, StoredNote
+from sync_worker.model import Document, Lease, PauseReason, StoredNote
 
 log = get_logger()
 
@@ -45,12 +45,14 @@ class AuthorsNotes:
         """Those that carry a document's reference."""
         return self._marked.get(reference, [])
 
-    def has_by_hand(self, note: Note) -> bool:
-        """Whether the patient has a live one without any reference of ours that says what this note would."""
-        return any(
-            stored.patient_id == note.patient_id and says_the_same(stored.content, note.content)
-            for stored in self._unmarked
-        )
+    def has_by_hand(self, patient_id: str, document: Document) -> bool:
+        """Whether the patient has a live one without any reference of ours that says what this document does.
+
+        Raises `ConversionError` where the document cannot be read.
+        """
+        theirs = [stored for stored in self._unmarked if stored.patient_id == patient_id]
+        texts = document_texts(document) if theirs else []
+        return any(holds(stored.content, texts) for stored in theirs)
 
 
 class FirstLook:

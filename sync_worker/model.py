@@ -170,10 +170,11 @@ class Question:
 
     def as_json(self) -> dict[str, Any]:
         """The question in a request; what is absent is left out, as Cliniko refuses empty values."""
-        values = {"name": self.name, "type": self.kind}
-        answer = {"answer": self.answer} if self.answer else {}
-        choices = {"answers": [{"value": choice} for choice in self.choices]} if self.choices else {}
-        return values | answer | choices | ({"other": {"enabled": True}} if self.has_other else {})
+        values: dict[str, Any] = {"name": self.name, "type": self.kind}
+        if self.kind in ("checkboxes", "radiobuttons"):
+            choices = {"answers": [{"value": choice} for choice in self.choices]} if self.choices else {}
+            return values | choices | ({"other": {"enabled": True}} if self.has_other else {})
+        return values | ({"answer": self.answer} if self.answer else {})
 
 
 @dataclass(frozen=True, slots=True)

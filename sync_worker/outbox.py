@@ -12,6 +12,7 @@ from typing import Protocol
 from sync_worker import lifecycle
 from sync_worker.clock import Clock
 from sync_worker.errors import (
+    ConfigurationError,
     EntryMoved,
     LeaseLost,
     LedgerUnavailable,
@@ -120,6 +121,9 @@ class Outbox:
             raise
         except EntryMoved:
             return Delivery.ASIDE  # a person was faster
+        except ConfigurationError as error:
+            self._pipeline.note_error(error)
+            return Delivery.ASIDE  # the settings' fault and not the document's: it waits until they are mended
         except Unavailable as error:
             self._failed.append(entry)
             self._pipeline.note_error(error)

@@ -217,7 +217,7 @@ class Pipeline:
             case Skipped(reason):
                 self._skip(lease, entry, reason)
                 return Delivery.ASIDE
-            case Prepared() as prepared if not entry.pinned and there.has_by_hand(prepared.note):
+            case Prepared(note) if not entry.pinned and there.has_by_hand(note.patient_id, document):
                 self.hold(lease, entry, Reason.ALREADY_THERE)
                 return Delivery.DONE
             case Prepared() as prepared:
@@ -374,7 +374,7 @@ def trouble_of(error: Exception) -> Trouble:
         case LedgerMismatch():
             return Trouble("ledger_version", str(error))
         case ConfigurationError():
-            return Trouble("settings", " ".join(error.problems))
+            return Trouble("settings", error.sentence)
         case LeaseLost():
             hint = "This worker lost its hold on the clinician, or was held up before a request: it starts anew."
             return Trouble("lease_lost", hint)

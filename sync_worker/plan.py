@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sync_worker import lifecycle
 from sync_worker.clock import Clock
-from sync_worker.errors import NotAuthorised, RemoteError
+from sync_worker.errors import ConfigurationError, NotAuthorised, RemoteError
 from sync_worker.first_look import BEFORE_SESSION, AuthorsNotes
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import Ledger
@@ -72,8 +72,10 @@ class Planner:
         self._there: AuthorsNotes | None = None
         self._clock = clock
 
-    def plan(self) -> Iterator[PlannedEntry | RemoteError]:
+    def plan(self) -> Iterator[PlannedEntry | RemoteError | ConfigurationError]:
         """Each document that a tick would touch, and what it would do; an error for each session that cannot be read.
+
+        Also an error for each document whose route cannot be followed.
 
         Raises `RemoteError` where the list itself, or the clinician's key, is the trouble.
         """
@@ -86,7 +88,7 @@ class Planner:
                     entry = self._entry(row.session_id, document.document_id)
                     session = None if entry and entry.status in DONE else self._reader.session(row.session_id)
                     if session is not None:
-                        yield self._decide(session, document, entry, documents[:number])
+                        yield self._decided(session, document, entry, documents[:number])
             except NotAuthorised:
                 raise
             except RemoteError as error:
@@ -102,6 +104,14 @@ class Planner:
         action, reason = ("review", Reason.SOURCE_GONE) if session is None else ("skip", Reason.GONE)
         standing, _ = _standing(entry.status, entry.reason)
         return PlannedEntry(entry.session_id, entry.document_id, standing or action, reason, entry.patient_id)
+
+    def _decided(
+        self, session: Session, document: Document, entry: Entry | None, earlier: list[Document]
+    ) -> PlannedEntry | ConfigurationError:
+        try:
+            return self._decide(session, document, entry, earlier)
+        except ConfigurationError as error:
+            return error  # it keeps no other document from being filed
 
     def _entry(self, session_id: str, document_id: str) -> Entry | None:
         return self._ledger.entries.find(session_id, document_id) if self._ledger else None
@@ -134,12 +144,15 @@ class Planner:
                 return "review", reason, None
             case Skipped(reason):
                 return "skip", reason, None
-            case Prepared(note) if not (entry and entry.pinned) and self._notes().has_by_hand(note):
+            case Prepared(note) if not (entry and entry.pinned) and self._by_hand(note, document):
                 return "review", Reason.ALREADY_THERE, note
             case Prepared(note) if self._is_settled(session, document, entry):
                 return "post", None, note
             case Prepared(note):
                 return "wait", "settling", note
+
+    def _by_hand(self, note: Note, document: Document) -> bool:
+        return self._notes().has_by_hand(note.patient_id, document)
 
     def _notes(self) -> AuthorsNotes:
         """What of ours is in Cliniko already, whatever the ledger knows: a tick looks too."""

@@ -120,6 +120,7 @@ class Preparer:
             return Skipped(Reason.ROUTE)
         if route.action == "review" and pinned_patient_id is None:
             return NeedsReview(Reason.ROUTE)
+        self._template(route)  # first: where it is not there, every other request is in vain
         match = self.patient_for(session, pinned_patient_id=pinned_patient_id, bound_patient_id=bound_patient_id)
         if not isinstance(match, Matched):
             return NeedsReview(match.reason, match.candidates)

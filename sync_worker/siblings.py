@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 from sync_worker.cliniko import ClinikoClient
-from sync_worker.convert import body_text, render_note_content
+from sync_worker.convert import answers_of, document_texts
 from sync_worker.errors import ConversionError
 from sync_worker.ledger import Ledger
 from sync_worker.model import Document, Entry, Status
@@ -41,7 +41,7 @@ class Siblings:
         if sibling is not None:
             return are_alike(document, sibling)
         note = self.cliniko.find_note(entry.note_id) if entry.note_id else None
-        return note is not None and _is_similar(_words(document), body_text(note.content))
+        return note is not None and _is_similar(_words(document), " ".join(answers_of(note.content)))
 
 
 def are_alike(document: Document, other: Document) -> bool:
@@ -60,10 +60,13 @@ def _counts(other: Entry, entry: Entry) -> bool:
 
 def _words(document: Document) -> str:
     try:
-        return body_text(render_note_content(document, source="", layout="sections", html="full"))
+        return " ".join(document_texts(document))
     except ConversionError:
         return ""
 
 
 def _is_similar(text: str, other: str) -> bool:
-    return bool(text and other) and fuzz.ratio(text, other, score_cutoff=SIMILAR) >= SIMILAR
+    """Whether two texts are alike, or their words are: a practice's template may have changed their order."""
+    if not text or not other:
+        return False
+    return max(ratio(text, other, score_cutoff=SIMILAR) for ratio in (fuzz.ratio, fuzz.token_sort_ratio)) >= SIMILAR

@@ -9,6 +9,8 @@ from sync_worker.errors import ConfigurationError
 from sync_worker.model import Template
 
 KEPT_SECONDS = 300
+MISSED_SECONDS = 60
+"""How long one that is not there is not asked for again: every document of its route would ask."""
 
 
 class Templates:
@@ -17,7 +19,7 @@ class Templates:
     def __init__(self, cliniko: ClinikoClient, clock: Clock) -> None:
         self._cliniko = cliniko
         self._clock = clock
-        self._kept: dict[str, tuple[Template, float]] = {}
+        self._kept: dict[str, tuple[Template | ConfigurationError, float]] = {}
 
     def find(self, wanted: str) -> Template:
         """The one template of this id or name (without case).
@@ -25,27 +27,25 @@ class Templates:
         Raises `ConfigurationError` if Cliniko has none, or several of that name, and `RemoteError` if it cannot be
         asked.
         """
-        now = self._clock.monotonic()
-        kept, read_at = self._kept.get(wanted, (None, 0.0))
-        if kept is not None and now - read_at < KEPT_SECONDS:
-            return kept
-        template = self._cliniko.find_template(_id_of(wanted, self._cliniko.list_templates()))
-        if template is None:
-            raise _trouble("no", wanted)
-        self._kept[wanted] = (template, now)
-        return template
+        found, until = self._kept.get(wanted, (None, 0.0))
+        if found is None or self._clock.monotonic() >= until:
+            found = self._ask_for(wanted)
+            seconds = KEPT_SECONDS if isinstance(found, Template) else MISSED_SECONDS
+            self._kept[wanted] = (found, self._clock.monotonic() + seconds)
+        if isinstance(found, ConfigurationError):
+            raise found
+        return found
 
-
-def _id_of(wanted: str, names: dict[str, str]) -> str:
-    if wanted in names:
-        return wanted
-    named = [template_id for template_id, name in names.items() if name.casefold() == wanted.casefold()]
-    if len(named) != 1:
-        raise _trouble("no" if not named else "more than one", wanted)
-    return named[0]
-
-
-def _trouble(many: str, wanted: str) -> ConfigurationError:
-    return ConfigurationError(
-        [f'Cliniko has {many} treatment note template "{wanted}": mend cliniko_template in clinic.toml.']
-    )
+    def _ask_for(self, wanted: str) -> Template | ConfigurationError:
+        names = self._cliniko.list_templates()
+        ids = (
+            [wanted]
+            if wanted in names
+            else [id_ for id_, name in names.items() if name.casefold() == wanted.casefold()]
+        )
+        found = self._cliniko.find_template(ids[0]) if len(ids) == 1 else None
+        if found is not None:
+            return found
+        many = "more than one" if len(ids) > 1 else "no"
+        sentence = f'Cliniko has {many} treatment note template "{wanted}": mend cliniko_template in clinic.toml.'
+        return ConfigurationError([sentence])

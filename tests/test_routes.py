@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sync_worker import lifecycle
 from tests.test_cli import Terminal, terminal  # noqa: F401 - a fixture
 
 PRACTICE = """
@@ -120,9 +121,73 @@ def test_a_template_that_cliniko_does_not_have_keeps_the_document_and_says_what_
     assert practice.json("once")["totals"]["posted"] == 1
 
 
+def test_documents_of_a_missing_template_wait_ask_once_and_keep_no_other_from_its_patient(practice: Terminal) -> None:
+    routed(practice, 'heidi_template = "tpl-1"\ncliniko_template = "Initial"')
+    bad = [a_document(practice, f"# Plan\nRest {number}", template="tpl-1") for number in range(3)]
+    for number in range(lifecycle.FAILURES_BEFORE_REVIEW + 1):
+        a_document(practice, f"# Plan\nWalk {number}")
+        assert practice.json("once", code=1)["totals"]["posted"] == 1
+        entries = practice.json("status")["entries"]
+        assert (entries["pending"], entries["review"]) == (len(bad), 0)
+        assert practice.json("status")["clinicians"][0]["error"]["code"] == "settings"
+    before = len(practice.sandbox.cliniko.requests)
+    practice.json("once", code=1)
+    asked = [one.path for one in practice.sandbox.cliniko.requests[before:]]
+    assert sum("treatment_note_templates" in path for path in asked) == 1
+    assert not any("patients" in path for path in asked)
+
+
+def test_a_missing_template_hides_no_other_document_from_the_plan(practice: Terminal) -> None:
+    routed(practice, 'heidi_template = "tpl-1"\ncliniko_template = "Initial"')
+    session = practice.sandbox.heidi.add_session(
+        clinician="physio-1",
+        patient_name="Mary Jones",
+        birth_date="1980-02-03",
+        created_at=datetime.now(UTC) - timedelta(hours=1),
+    )
+    for template in ("tpl-1", None):
+        practice.sandbox.heidi.add_document(session, name="Letter", content=f"For {template}", template_id=template)
+    for arguments in (["plan"], ["plan", "--preview"]):
+        planned = practice.json(*arguments, code=1)["entries"]
+        assert [one["action"] for one in planned] == ["post"]
+    assert 'no treatment note template "Initial"' in practice.run("plan").stderr
+
+
+LETTER = (
+    "# History\nFell off a ladder, cannot lift the left arm.\n"
+    "# Management\nRest, ice, and an X-ray first. Review in two weeks."
+)
+
+
+def test_a_regenerated_document_is_known_again_in_the_templates_note(practice: Terminal) -> None:
+    routed(practice, 'cliniko_template = "SOAP"')
+    document = a_document(practice, LETTER)
+    practice.json("once")
+    practice.sandbox.heidi.regenerate_document(document, content=LETTER.replace("two weeks", "2 weeks"), replaces=True)
+    assert practice.json("once")["totals"]["posted"] == 0
+    assert [one["reason"] for one in practice.json("review", "list")["entries"]] == ["regenerated"]
+
+
+def test_a_document_pasted_question_by_question_is_known_again(practice: Terminal) -> None:
+    routed(practice, 'cliniko_template = "SOAP"')
+    cliniko = practice.sandbox.cliniko
+    [patient], [author] = cliniko.patients, [user.practitioner_id for user in cliniko.users.values()]
+    assert author is not None
+    answers = ("Rest, ice, and an X-ray first. Review in two weeks.", "Fell off a ladder, cannot lift the left arm.")
+    questions = [
+        {"name": name, "type": "paragraph", "answer": answer}
+        for name, answer in zip(("Plan", "Subjective"), answers, strict=True)
+    ]
+    cliniko.add_note_by_hand(patient, author, "Consult", {"sections": [{"questions": questions}]})
+    a_document(practice, LETTER)
+    assert practice.json("once")["totals"]["posted"] == 0
+    assert [one["reason"] for one in practice.json("review", "list")["entries"]] == ["already_there"]
+
+
 def test_check_proves_every_route(practice: Terminal) -> None:
     practice.sandbox.cliniko.add_template(
-        name="Boxes", content={"sections": [{"questions": [{"name": "Ok", "type": "date"}]}]}
+        name="Boxes",
+        content={"sections": [{"questions": [{"name": "Ok", "type": "date"}, {"name": "Pain", "type": "bodycharts"}]}]},
     )
     for _ in range(2):
         practice.sandbox.cliniko.add_template(name="Twin", content=None)
@@ -137,18 +202,18 @@ def test_check_proves_every_route(practice: Terminal) -> None:
     )
     mend = "mend cliniko_template in clinic.toml."
     assert told(practice) == [
-        ("ok", 'Route 1: Cliniko has the template "SOAP", with 4 questions.'),
+        ("ok", 'Route 1: Cliniko has the template "SOAP"; 3 of its questions take text.'),
         ("problem", f'Route 2: Cliniko has more than one treatment note template "Twin": {mend}'),
         ("problem", f'Route 3: Cliniko has no treatment note template "Missing": {mend}'),
         (
             "warning",
-            'Route 4: Cliniko has the template "Boxes", with 1 questions. None of them takes text, so that every '
-            "heading gets a question of its own.",
+            'Route 4: Cliniko has the template "Boxes"; 0 of its questions take text, and 1 cannot be sent to Cliniko '
+            "(body charts and the like).",
         ),
         ("ok", "Route 5 needs nothing of Cliniko."),
         (
             "problem",
-            "Route 6 is never reached: route 5 before it takes every document. Change their order in clinic.toml.",
+            "Route 6 is never reached: route 5 before it takes all its documents. Change their order in clinic.toml.",
         ),
     ]
 

@@ -13,7 +13,7 @@ from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, print_json
-from sync_worker.convert.layout import WRITTEN
+from sync_worker.convert.layout import WRITTEN, sendable
 from sync_worker.errors import ConfigurationError, LedgerMismatch, LedgerUnavailable, RemoteError
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import migrate
@@ -201,15 +201,19 @@ def _unmet_templates(settings: Settings) -> Iterator[Finding]:
 def _routes(settings: Settings, cliniko: ClinikoClient, clock: SystemClock) -> Iterator[Finding]:
     """Whether each route can be followed, and ever is."""
     templates = Templates(cliniko, clock)
-    reached_by_all = 0
     for number, route in enumerate(settings.routes, 1):
-        if reached_by_all:
-            sentence = f"Route {number} is never reached: route {reached_by_all} before it takes every document."
+        before = next((n for n, one in enumerate(settings.routes[: number - 1], 1) if _takes_all_of(one, route)), None)
+        if before is None:
+            yield _route(number, route, templates)
+        else:
+            sentence = f"Route {number} is never reached: route {before} before it takes all its documents."
             yield Finding("routes", "problem", f"{sentence} Change their order in clinic.toml.")
-            continue
-        if route.heidi_template is None and route.document_name in (None, "*"):
-            reached_by_all = number
-        yield _route(number, route, templates)
+
+
+def _takes_all_of(one: Route, other: Route) -> bool:
+    """Whether a route takes every document that another one fits."""
+    names = (one.document_name or "*").casefold(), (other.document_name or "*").casefold()
+    return one.heidi_template in (None, other.heidi_template) and (names[0].strip("*") == "" or names[0] == names[1])
 
 
 def _route(number: int, route: Route, templates: Templates) -> Finding:
@@ -218,14 +222,15 @@ def _route(number: int, route: Route, templates: Templates) -> Finding:
     try:
         template = templates.find(route.cliniko_template)
     except (RemoteError, ConfigurationError) as error:
-        said = error.sentence if isinstance(error, RemoteError) else " ".join(error.problems)
-        return Finding("routes", "problem", f"Route {number}: {said}")
-    questions = [question for section in template.sections for question in section.questions]
-    sentence = f'Route {number}: Cliniko has the template "{template.name}", with {len(questions)} questions.'
-    if route.layout == "sections" and not any(question.kind in WRITTEN for question in questions):
-        why = "None of them takes text, so that every heading gets a question of its own."
-        return Finding("routes", "warning", f"{sentence} {why}")
-    return Finding("routes", "ok", sentence)
+        return Finding("routes", "problem", f"Route {number}: {error.sentence}")
+    asked = [question for section in template.sections for question in section.questions]
+    sent = [question for section in template.sections for question in sendable(section)]
+    written = [question for question in sent if question.kind in WRITTEN]
+    sentence = f'Route {number}: Cliniko has the template "{template.name}"; {len(written)} of its questions take text'
+    if len(sent) < len(asked):
+        sentence += f", and {len(asked) - len(sent)} cannot be sent to Cliniko (body charts and the like)"
+    level = "ok" if written or route.layout == "single" else "warning"
+    return Finding("routes", level, f"{sentence}.")
 
 
 def _clock(service: str, there: datetime | None, clock: SystemClock) -> Iterator[Finding]:
@@ -245,7 +250,7 @@ def _prove(name: str, sentence: str, proof: Callable[[], object]) -> Finding:
     except RemoteError as error:
         return Finding(name, "problem", f"{sentence.partition(':')[0]}: {error.sentence}")
     except ConfigurationError as error:
-        return Finding(name, "problem", " ".join(error.problems))
+        return Finding(name, "problem", error.sentence)
     return Finding(name, "ok", sentence)
 
 

@@ -15,7 +15,7 @@ from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, print_json, report, say
 from sync_worker.commands.preview import preview_json, show_previews
-from sync_worker.errors import NotAuthorised, RemoteError
+from sync_worker.errors import ConfigurationError, NotAuthorised, RemoteError
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.views import Views
@@ -51,7 +51,9 @@ def plan(since: str | None, *, preview: bool, as_json: bool) -> int:
             with bench(settings, clinician, ledger, clock) as one:
                 scope = scope_of(settings, one.state, one.identity, day, clock.now())
                 for seen in _look(one, scope, preview=preview):
-                    if isinstance(seen, RemoteError):
+                    if isinstance(seen, ConfigurationError):
+                        troubles.append(seen.sentence)
+                    elif isinstance(seen, RemoteError):
                         troubles.append(f"{clinician.name}: a session cannot be read: {seen.sentence}")
                     else:
                         found.append(seen)
@@ -100,16 +102,16 @@ def bench(
         cliniko.close()
 
 
-def _look(one: Bench, scope: PlanScope, *, preview: bool) -> Iterator[Preview | RemoteError]:
+def _look(one: Bench, scope: PlanScope, *, preview: bool) -> Iterator[Preview | RemoteError | ConfigurationError]:
     for planned in one.planner(scope).plan():
-        if isinstance(planned, RemoteError):
+        if isinstance(planned, RemoteError | ConfigurationError):
             yield planned
             continue
         try:
             yield one.previewer.preview(planned) if preview else Preview(replace(planned, note=None))
         except NotAuthorised:
             raise
-        except RemoteError as error:
+        except (RemoteError, ConfigurationError) as error:
             yield error
 
 

@@ -8,20 +8,22 @@ document that cannot be carried whole; refuses to cut.
 
 from sync_worker.convert.note import (
     document_text,
+    document_texts,
     has_words,
     note_title,
     render_note_content,
     source_line,
 )
-from sync_worker.convert.words import body_text, canonical_text, says_the_same
+from sync_worker.convert.words import answers_of, canonical_text, holds
 
 __all__ = [
-    "body_text",
+    "answers_of",
     "canonical_text",
     "document_text",
+    "document_texts",
     "has_words",
+    "holds",
     "note_title",
     "render_note_content",
-    "says_the_same",
     "source_line",
 ]

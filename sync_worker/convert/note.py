@@ -10,7 +10,7 @@ Pure: nothing is read or written, and the same document gives the same note for 
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -130,7 +130,7 @@ def render_note_content(
         raise ConversionError("words_lost")
     origin = Question(SOURCE, "text", _one_line(source))
     if template is None or layout != "sections":
-        answered = [Answered(Question(_one_line(part.name)), (part,)) for part in parts]
+        answered = [Answered(Question(_one_line(part.name)), part) for part in parts]
         return NoteContent((Section((*_questions(answered, Html(html)), origin)),))
     sections = lay_out(parts, template)
     _require_every_part(parts, sections)
@@ -139,7 +139,7 @@ def render_note_content(
 
 
 def _require_every_part(parts: list[Part], sections: list[Laid]) -> None:
-    laid = [part for one in sections for part in (*one.said, *(p for each in one.questions for p in each.parts))]
+    laid = [part for one in sections for part in (*one.said, *(each.part for each in one.questions if each.part))]
     if Counter(map(id, laid)) != Counter(id(part) for part in parts if part.level or not part.is_blank):
         raise ConversionError("words_lost")
 
@@ -149,35 +149,25 @@ def _questions(answered: Iterable[Answered], html: Html) -> tuple[Question, ...]
 
 
 def _question(answered: Answered, html: Html) -> Question:
-    """A question with its answer, which carries every word of its parts but the heading that names it."""
+    """A question with its answer, which carries every word of its part, and its heading where the name is another."""
     asked = answered.question
     name, rest = _split_name(asked.name)
-    blocks = (*_bold(rest), *_said(answered))
-    line = _plain_line(blocks) if asked.kind == "text" else ""
-    if line:
-        return replace(asked, name=name, answer=line)
-    if not answered.parts:
+    if answered.part is None:
         return replace(asked, name=name)
-    answer = answer_html(blocks, html=html)
-    said = html_words(answer)
+    said = (*(() if answered.names_it else _bold(answered.part.name)), *answered.part.blocks)
+    if asked.kind == "text" and (line := _plain_line(said)):
+        return replace(asked, answer=line)
+    answer = answer_html((*_bold(rest), *said), html=html)
+    words = html_words(answer)
     # Cliniko may write entities in names, and canonical_text reads them; these names hold none.
-    if not carries(f"{name} {said}", fold(f"{asked.name} {blocks_text(tuple(_said(answered)))}").split()):
+    if not carries(f"{name} {words}", fold(f"{asked.name} {blocks_text(said)}").split()):
         raise ConversionError("words_lost")
-    kind = "paragraph" if said else asked.kind
-    return replace(asked, name=name, kind=kind, answer=answer if said else None)
+    kind = "paragraph" if words else asked.kind
+    return replace(asked, name=name, kind=kind, answer=answer if words else None)
 
 
-def _said(answered: Answered) -> Iterator[Block]:
-    """What answers the question: its parts, each under its heading, but for the heading that is the name."""
-    for number, part in enumerate(answered.parts):
-        if number or not answered.names_them:
-            yield from _bold(part.name)
-        yield from part.blocks
-
-
-def _bold(text: str) -> Iterator[Block]:
-    if text:
-        yield Paragraph(((Span(text, bold=True),),))
+def _bold(text: str) -> tuple[Block, ...]:
+    return (Paragraph(((Span(text, bold=True),),)),) if text else ()
 
 
 def _plain_line(blocks: tuple[Block, ...]) -> str:
@@ -204,6 +194,11 @@ def document_text(document: Document) -> str:
     Raises ConversionError as `render_note_content` does.
     """
     return _read(document)[0]
+
+
+def document_texts(document: Document) -> list[str]:
+    """What stands under each heading of a document, without the headings. Raises ConversionError as above."""
+    return [text for part in parts_of(_read(document)[1], "") if (text := blocks_text(part.blocks))]
 
 
 def has_words(document: Document) -> bool:

@@ -66,7 +66,7 @@ SURE_LETTERS = 40
 """A text of fewer letters may stand in another note by chance."""
 
 LONG_LETTERS = 20
-"""An answer of so many letters stands in another note because it was pasted there."""
+"""A text of so many letters stands in a note because it was pasted there."""
 
 MAX_ACCENTS = 64
 """Signs on one letter. Putting them in order takes time with the square of their number: 50 000 take a minute."""
@@ -124,29 +124,32 @@ SOURCE = "Source"
 """The question that tells where a note comes from: ours, not the document's."""
 
 
-def body_text(content: Mapping[str, Any] | NoteContent | None) -> str:
-    """The words of a note's content, as `canonical_text` gives them, without those that tell its source."""
-    return fold(" ".join(part for name, answers in _questions(content) if name != SOURCE for part in (name, *answers)))
+def answers_of(content: Mapping[str, Any] | NoteContent | None) -> list[str]:
+    """What a note says without the names of its questions: each answer's words, but for the one that tells its source.
 
-
-def says_the_same(stored: Mapping[str, Any] | None, meant: NoteContent) -> bool:
-    """Whether a note that somebody pasted says what another one would: its answers, letter for letter.
-
-    Letters and digits count, nothing else, and the answers' order, unless enough of them are long: a practice's
-    template has an order of its own. A text too short to be sure of has to be the whole of the other note.
+    A practice's template has names and an order of its own, so that notes are compared without them.
     """
-    answers = [_letters(" ".join(said)) for name, said in _questions(meant) if name != SOURCE]
-    there = _letters(" ".join(part for _, said in _questions(stored) for part in said))
-    if sum(map(len, answers)) < SURE_LETTERS:
-        return bool(there) and there == "".join(answers)
-    if sum(len(answer) for answer in answers if len(answer) >= LONG_LETTERS) >= SURE_LETTERS:
-        return all(answer in there for answer in answers)
+    return [fold(" ".join(said)) for name, said in _questions(content) if name != SOURCE and any(said)]
+
+
+def holds(content: Mapping[str, Any] | None, texts: Sequence[str]) -> bool:
+    """Whether a note that somebody pasted says all these texts of a document, letter for letter.
+
+    Letters and digits count, nothing else, and the texts' order, unless enough of them are long. A document too short
+    to be sure of has to be the whole of the note.
+    """
+    wanted = [_letters(text) for text in texts]
+    there = _letters(" ".join(answers_of(content)))
+    if sum(map(len, wanted)) < SURE_LETTERS:
+        return bool(there) and there == "".join(wanted)
+    if sum(len(text) for text in wanted if len(text) >= LONG_LETTERS) >= SURE_LETTERS:
+        return all(text in there for text in wanted)
     position = 0
-    for answer in answers:
-        found = there.find(answer, position)
+    for text in wanted:
+        found = there.find(text, position)
         if found < 0:
             return False
-        position = found + len(answer)
+        position = found + len(text)
     return True
 
 
