@@ -5,7 +5,7 @@ stands between two commits and is never repeated on a guess; its doubt ends by r
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sync_worker import lifecycle
@@ -34,6 +34,7 @@ from sync_worker.model import (
     AttemptKind,
     Document,
     Entry,
+    HintSeen,
     InDoubt,
     KeyTrouble,
     Lease,
@@ -127,12 +128,13 @@ class Amender:
             question = Reason.PATIENT_CHANGED
         elif is_adopted and self._says_other_than_its_document(entry, session):
             question = Reason.REVISED
+        if question is not None:  # in one step with the wish's end: who died between the two would never ask
+            self._hold(lease, entry, question, tally, hint=named)
+            return
         # where the document changed as well; an adopted note was just compared, and is not ours to update
-        may_update = self.revisions is Revisions.UPDATE_DRAFT and not is_adopted and question is None
+        may_update = self.revisions is Revisions.UPDATE_DRAFT and not is_adopted
         following = Wish.UPDATE if may_update else None
         self.ledger.entries.change_wish(lease, entry, following, now=self.clock.now(), hint=named)
-        if question is not None:
-            self._hold(lease, replace(entry, wish=None), question, tally)
 
     def _says_other_than_its_document(self, entry: Entry, session: Session) -> bool:
         """Whether a draft that another ledger's worker filed says something else than its document does.
@@ -284,8 +286,8 @@ class Amender:
     def _note_of(self, entry: Entry) -> StoredNote | None:
         return self.cliniko.find_note(entry.note_id) if entry.note_id else None
 
-    def _hold(self, lease: Lease, entry: Entry, reason: Reason, tally: Tally) -> None:
-        self.ledger.entries.hold_for_review(lease, entry, reason, now=self.clock.now())
+    def _hold(self, lease: Lease, entry: Entry, reason: Reason, tally: Tally, *, hint: HintSeen | None = None) -> None:
+        self.ledger.entries.hold_for_review(lease, entry, reason, now=self.clock.now(), hint=hint)
         tally.review += 1
         log.info("entry.held", entry=entry.entry_id, reason=reason)
 

@@ -114,6 +114,7 @@ class Pipeline:
         self.identity = identity
         self.clock = clock
         self._state: ClinicianState | None = None
+        self._waited_for: datetime | None = None
         self._tally = Tally()
         self._trouble: Trouble | None = None
 
@@ -152,10 +153,11 @@ class Pipeline:
 
     def _put_right(self, lease: Lease, state: ClinicianState) -> None:
         """What a clock that was ahead, or a copy put back, left in the ledger."""
-        if self.ledger.clinicians.was_clock_ahead(state, now=self.clock.now()):
+        was_restored = self.ledger.was_restored_since(state.last_poll_at)
+        if was_restored or self.ledger.clinicians.was_clock_ahead(state, now=self.clock.now()):
             surely_listed = self.settings.surely_listed
             self.ledger.clinicians.forget_the_future(lease, now=self.clock.now(), surely_listed=surely_listed)
-        if self.ledger.was_restored_since(state.last_poll_at):
+        if was_restored:
             self._wait_for_the_lists()
             self._adopt_what_is_there(lease)
 
@@ -228,10 +230,13 @@ class Pipeline:
     def _wait_for_the_lists(self) -> None:
         """What was sent just before a copy was put back may not be listed yet, and then no look would find it."""
         restored_at, longest = self.ledger.restored_at(), self.settings.surely_listed
-        left = restored_at + longest - self.clock.now() if restored_at is not None else timedelta()
-        if timedelta() < left <= longest:  # else the clock was set back since
+        if restored_at is None or restored_at == self._waited_for:
+            return
+        left = min(restored_at + longest - self.clock.now(), longest)  # more is left where the clock was set back
+        if left > timedelta():
             log.warning("ledger.restored", clinician=self.settings.name, seconds=round(left.total_seconds()))
             self.clock.sleep(left.total_seconds())
+        self._waited_for = restored_at
 
     def _adopt_what_is_there(self, lease: Lease) -> None:
         """The ledger is a copy put back: what it thinks is still to be filed may be in Cliniko, and gone from Heidi."""

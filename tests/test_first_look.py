@@ -104,6 +104,27 @@ def test_a_document_edited_while_the_ledger_was_lost_is_shown_to_a_person(clinic
     assert (reasons(clinic), clinic.posts()) == (["revised"], 1)
 
 
+def test_a_worker_that_dies_as_it_asks_about_an_adopted_note_leaves_the_question_to_the_next(
+    clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, document = clinic.a_finished_document(LETTER)
+    clinic.tick()
+    clinic.heidi.edit_document(document, LETTER.replace("ice", "heat"))
+    forget_everything(clinic, tmp_path)
+    clinic.tick()
+
+    def die(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(clinic.ledger.entries, "hold_for_review", die)
+    with pytest.raises(SystemExit):
+        clinic.tick()
+    monkeypatch.undo()
+    clinic.restart()
+    clinic.ticks(2)
+    assert (reasons(clinic), clinic.posts()) == (["revised"], 1)
+
+
 def test_a_lost_ledger_and_a_session_that_cannot_be_read_at_first_file_nothing_again(
     clinic: Clinic, tmp_path: Path
 ) -> None:

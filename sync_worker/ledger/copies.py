@@ -147,6 +147,8 @@ def _mark_restored(staged: Engine, epoch: int, now: datetime, actor: str) -> boo
     """Let the copy say that it is one: its stamp, epochs beyond all that were, a step in each trail. Is it paused?"""
     with writing(staged) as db:
         db.execute(update(Installation).values(restored_at=now, retired_at=None))
+        # else a copy that was polled while our clock was ahead seems to have been polled since
+        db.execute(update(ClinicianRow).values(last_poll_at=None))
         beyond = max(epoch, _newest_epoch(db)) + 1
         clinicians = db.execute(select(ClinicianRow.id, ClinicianRow.trail_number, ClinicianRow.paused_at)).all()
         for clinician in clinicians:

@@ -119,12 +119,22 @@ class Entries:
         self._touch(lease, entry, due_at=due_at, failures=failures)
 
     def hold_for_review(
-        self, lease: Lease, entry: Entry, reason: Reason, candidates: Sequence[Candidate] = (), *, now: datetime
+        self,
+        lease: Lease,
+        entry: Entry,
+        reason: Reason,
+        candidates: Sequence[Candidate] = (),
+        *,
+        now: datetime,
+        hint: HintSeen | None = None,
     ) -> None:
-        """Put an entry before a person, with the evidence: ids and names of fields, no values."""
+        """Put an entry before a person, with the evidence: ids and names of fields, no values.
+
+        Whatever was wished of its note is over. `hint` is whom its session is known to be about from now on.
+        """
         evidence = evidence_of(candidates)
         details = evidence if candidates else None
-        values: dict[str, Any] = {"evidence": evidence, "wish": None, "details": details}
+        values: dict[str, Any] = {"evidence": evidence, "wish": None, "details": details} | _hinted(hint)
         as_seen = EntryRow.wish.is_not_distinct_from(entry.wish)
         self._move(lease, entry, Status.REVIEW, as_seen, now=now, reason=reason, **values)
 
@@ -134,8 +144,7 @@ class Entries:
         What that worker knew of the patient is lost too, so the next tick looks whether it is on the right chart.
         """
         known = {"note_id": note.note_id, "patient_id": note.patient_id, "failures": 0}
-        hinted = {"hint_hash": hint.hint_hash, "hint_link": hint.link} if hint is not None else {}
-        values: dict[str, Any] = known | hinted | {"wish": Wish.RECHECK, "due_at": now}
+        values: dict[str, Any] = known | _hinted(hint) | {"wish": Wish.RECHECK, "due_at": now}
         details = {"note_id": note.note_id, "patient_id": note.patient_id}
         self._move(lease, entry, Status.POSTED, now=now, event=Event.ADOPTED, details=details, **values)
 
@@ -143,9 +152,7 @@ class Entries:
         self, lease: Lease, entry: Entry, wish: Wish | None, *, now: datetime, hint: HintSeen | None = None
     ) -> None:
         """Wish something else of the note, or nothing. Raises `EntryMoved` if a person wished something meanwhile."""
-        values: dict[str, Any] = {"wish": wish}
-        if hint is not None:
-            values |= {"hint_hash": hint.hint_hash, "hint_link": hint.link}
+        values: dict[str, Any] = {"wish": wish} | _hinted(hint)
         where = (EntryRow.id == entry.entry_id, EntryRow.status == entry.status, EntryRow.wish == entry.wish)
         with writing(self.engine) as db:
             require_lease(db, lease)
@@ -179,3 +186,7 @@ def evidence_of(candidates: Sequence[Candidate]) -> dict[str, Any]:
             for found in candidates
         ]
     }
+
+
+def _hinted(hint: HintSeen | None) -> dict[str, Any]:
+    return {"hint_hash": hint.hint_hash, "hint_link": hint.link} if hint is not None else {}

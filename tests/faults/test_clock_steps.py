@@ -1,10 +1,13 @@
 """The short form of `tests/faults/clock_steps.py`."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from sync_worker.ledger import copies, files
 from sync_worker.ledger.decisions import Decisions
+from sync_worker.ledger.storage import open_engine
 from tests.faults.clock_steps import STEPS, polls_after, tell
 from tests.faults.world import World, a_world
 
@@ -156,4 +159,38 @@ def test_the_one_more_request_waits_for_a_late_note_although_the_clock_is_set_ba
         world.clock.advance(130)
         world.tick(full=False)
         assert world.entries().popitem()[1] == "posted"
+        assert (len(world.notes()), world.posts()) == (1, 1)
+
+
+HOUR = timedelta(hours=1)
+NO = timedelta()
+
+
+@pytest.mark.parametrize(
+    ("before_the_copy", "after_the_copy", "after_the_restore"),
+    [(NO, NO, NO), (HOUR, -HOUR, NO), (NO, NO, -HOUR), (HOUR, NO, -HOUR)],
+    ids=["none", "ahead when it was copied", "back after the restore", "ahead until the restore"],
+)
+def test_a_note_filed_just_before_a_restore_is_not_filed_again_whatever_the_clock_did(
+    tmp_path: Path, before_the_copy: timedelta, after_the_copy: timedelta, after_the_restore: timedelta
+) -> None:
+    with a_world(SYNC_SETTLE_SECONDS="0", SYNC_MODE="rehearse") as world:
+        world.cliniko.list_lag_seconds = 60
+        world.a_patient()
+        world.a_document(world.a_session(), "# Plan\n\nRest.")
+        world.clock.step(before_the_copy)
+        world.tick()
+        files.write_backup(world.ledger.engine, tmp_path / "old")
+        world.clock.step(after_the_copy)
+        world.restart(SYNC_MODE="auto")
+        world.clock.advance(60)
+        world.tick()
+        assert len(world.notes()) == 1
+        world.restart()
+        world.clock.advance(5)
+        copies.restore(
+            open_engine(world.ledger_url), tmp_path / "old", now=world.clock.now(), actor="test", replace=True
+        )
+        world.clock.step(after_the_restore)
+        world.ticks(3)
         assert (len(world.notes()), world.posts()) == (1, 1)
