@@ -7,6 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing.util import Finalize
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
@@ -94,21 +97,22 @@ def _results(seeds: Sequence[int], plan: Plan, jobs: int) -> Iterator[Result]:
 
 
 def _play_some(seeds: Sequence[int], plan: Plan) -> list[Result]:
+    ledger, folder = _a_ledger()
+    return [play(seed, ledger, folder, plan) for seed in seeds]
+
+
+@cache
+def _a_ledger() -> tuple[FileLedger, Path]:
+    """This process's ledger, for all its runs: another one's engine would compile every statement anew, and keep it."""
     folder = a_folder()
     ledger = FileLedger(folder)
-    try:
-        return [play(seed, ledger, folder, plan) for seed in seeds]
-    finally:
-        ledger.close()
+    Finalize(None, ledger.close, exitpriority=1)
+    return ledger, folder
 
 
 def _tell_one(seed: int, plan: Plan, *, trace: bool) -> int:
-    folder = a_folder()
-    ledger = FileLedger(folder)
-    try:
-        result = play(seed, ledger, folder, plan, tells=trace)
-    finally:
-        ledger.close()
+    ledger, folder = _a_ledger()
+    result = play(seed, ledger, folder, plan, tells=trace)
     console = Console(highlight=False, soft_wrap=True)
     for line in result.story or []:
         console.print(line, markup=False)
