@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -307,6 +307,8 @@ def equal_stamps(order: str, sessions: int = 500, page_size: int = 50) -> int:
 
 # ---------------------------------------------------------------- the long form
 
+EXAMPLES_AT_A_TIME = 500
+
 
 def _many(examples: int, from_seed: int) -> tuple[Counter[str], str]:
     """Play so many examples; what happened in them, and the shortest broken one if any."""
@@ -333,6 +335,14 @@ def _many(examples: int, from_seed: int) -> tuple[Counter[str], str]:
     return counts, ""
 
 
+def _slices(examples: int, processes: int, from_seed: int) -> Iterator[tuple[Counter[str], str]]:
+    """The examples in slices, each with a seed of its own."""
+    slices = -(-examples // EXAMPLES_AT_A_TIME)
+    sizes = [EXAMPLES_AT_A_TIME] * (slices - 1) + [examples - EXAMPLES_AT_A_TIME * (slices - 1)]
+    with ProcessPoolExecutor(processes) as pool:
+        yield from pool.map(_many, sizes, range(from_seed, from_seed + slices))
+
+
 def main() -> int:
     """The long form. 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -342,11 +352,13 @@ def main() -> int:
     given_ = parser.parse_args()
     quiet()
     began = time.monotonic()
-    with ProcessPoolExecutor(given_.processes) as pool:
-        share = -(-given_.examples // given_.processes)
-        done = list(pool.map(_many, [share] * given_.processes, range(given_.seed, given_.seed + given_.processes)))
-    counts = sum((one for one, _ in done), Counter[str]())
-    broken = [text for _, text in done if text]
+    counts, broken = Counter[str](), list[str]()
+    try:
+        for found, text in _slices(given_.examples, given_.processes, given_.seed):
+            counts.update(found)
+            broken.extend([text] if text else [])
+    except KeyboardInterrupt:  # what was played so far counts
+        print("interrupted: these are the examples until then", file=sys.stderr)  # noqa: T201
     equal = {order.value: equal_stamps(order) for order in Order}
     seconds = time.monotonic() - began
     figures = {
