@@ -27,15 +27,17 @@ def record(name: str, figures: Mapping[str, Figure]) -> None:
     (KEPT / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
 
 
-def results() -> str:
-    """The table of every proof that was run here, in Markdown."""
-    rows = [json.loads(path.read_text()) for path in sorted(KEPT.glob("*.json"))]
-    lines = ["| proof | figures | run | on |", "|---|---|---|---|"]
-    for row in rows:
+def results(before: str) -> str:
+    """The table of every proof that was run here, in Markdown; of the others the lines that `before` has of them."""
+    lines = {line.split("|")[1].strip(): line for line in before.splitlines() if line.startswith("| ")}
+    lines.pop("proof", None)
+    for path in sorted(KEPT.glob("*.json")):
+        row = json.loads(path.read_text())
         figures = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in row["figures"].items())
-        lines.append(f"| {row['proof']} | {figures} | {row['at']} | {row['commit']} |")
+        lines[row["proof"]] = f"| {row['proof']} | {figures} | {row['at']} | {row['commit']} |"
+    table = ["| proof | figures | run | on |", "|---|---|---|---|", *(lines[name] for name in sorted(lines))]
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    return "\n".join([*lines, "", f"Machine of the newest run: {machine}."])
+    return "\n".join([*table, "", f"Machine of the newest run: {machine}."])
 
 
 def _commit() -> str:
@@ -51,8 +53,8 @@ def main() -> int:
         print("No proof was run here yet: `make prove` runs them.", file=sys.stderr)  # noqa: T201
         return 1
     head, _, rest = PAGE.read_text().partition(BEGIN)
-    tail = rest.partition(END)[2]
-    PAGE.write_text(f"{head}{BEGIN}\n{results()}\n{END}{tail}")
+    before, _, tail = rest.partition(END)
+    PAGE.write_text(f"{head}{BEGIN}\n{results(before)}\n{END}{tail}")
     return 0
 
 
