@@ -32,7 +32,6 @@ from sync_worker.model import (
     Archived,
     Attempt,
     AttemptKind,
-    Document,
     Entry,
     HintSeen,
     InDoubt,
@@ -141,7 +140,7 @@ class Amender:
 
         Which of the two was changed, nobody can tell any more. A note that the clinician has finalised is theirs.
         """
-        document, note = self._document_of(entry), self._note_of(entry)
+        document, note = self.reader.document(entry.session_id, entry.document_id), self._note_of(entry)
         if document is None or note is None or note.archived or not note.draft:
             return False
         try:
@@ -179,7 +178,7 @@ class Amender:
 
     def _meant(self, lease: Lease, entry: Entry, tally: Tally) -> NoteContent | None:
         """What the note should say now; None if there is nothing to say, or not yet."""
-        document = self._document_of(entry)
+        document = self.reader.document(entry.session_id, entry.document_id)
         session = self.reader.session(entry.session_id) if document is not None else None
         now = self.clock.now()
         if document is None or session is None:
@@ -278,10 +277,6 @@ class Amender:
         """Whether the note is a live draft that says what the attempt meant."""
         is_ours = self.ledger.keyed_hash(canonical_text(note.content)) == attempt.fingerprint
         return is_ours and note.draft and not note.archived
-
-    def _document_of(self, entry: Entry) -> Document | None:
-        documents = self.reader.documents(entry.session_id) or []
-        return next((one for one in documents if one.document_id == entry.document_id), None)
 
     def _note_of(self, entry: Entry) -> StoredNote | None:
         return self.cliniko.find_note(entry.note_id) if entry.note_id else None

@@ -120,15 +120,15 @@ class Preparer:
             return Skipped(Reason.ROUTE)
         if route.action == "review" and pinned_patient_id is None:
             return NeedsReview(Reason.ROUTE)
-        self._template(route)  # first: where it is not there, every other request is in vain
+        template = self._template(route)  # first: where it is not there, every other request is in vain
         match = self.patient_for(session, pinned_patient_id=pinned_patient_id, bound_patient_id=bound_patient_id)
         if not isinstance(match, Matched):
             return NeedsReview(match.reason, match.candidates)
         try:
-            note, reference = self._note(session, document, route, match.patient_id)
+            note = self._note(session, document, route, template, match.patient_id)
         except ConversionError as error:
             return NeedsReview(Reason.NOT_CARRIED, match.candidates, error.code)
-        return Prepared(note, reference, match.rule or None, match.candidates)
+        return Prepared(note, self._reference(session, document), match.rule or None, match.candidates)
 
     def patient_for(
         self, session: Session, *, pinned_patient_id: str | None, bound_patient_id: str | None
@@ -144,7 +144,8 @@ class Preparer:
 
     def note(self, session: Session, document: Document, patient_id: str) -> Note:
         """What would be sent for a document, were it this patient's. Raises `ConversionError`."""
-        return self._note(session, document, self.route_for(document), patient_id)[0]
+        route = self.route_for(document)
+        return self._note(session, document, route, self._template(route), patient_id)
 
     def title(self, session: Session, document: Document) -> str:
         """The title of a document's note."""
@@ -244,16 +245,16 @@ class Preparer:
 
     # ------------------------------------------------------------ the note
 
-    def _note(self, session: Session, document: Document, route: Route, patient_id: str) -> tuple[Note, str]:
-        reference, template = self._reference(session, document), self._template(route)
-        note = Note(
+    def _note(
+        self, session: Session, document: Document, route: Route, template: Template | None, patient_id: str
+    ) -> Note:
+        return Note(
             patient_id=patient_id,
             title=self.title(session, document),
             content=self._content(session, document, route, template),
             draft=self._settings.draft,
             template_id=template.template_id if template is not None else None,
         )
-        return note, reference
 
     def _content(self, session: Session, document: Document, route: Route, template: Template | None) -> NoteContent:
         session_at = session.created_at.astimezone(self._zone())

@@ -81,8 +81,7 @@ class Previewer:
         )
 
     def _source(self, planned: PlannedEntry) -> tuple[Session | None, Document | None]:
-        documents = self._reader.documents(planned.session_id) or []
-        document = next((one for one in documents if one.document_id == planned.document_id), None)
+        document = self._reader.document(planned.session_id, planned.document_id)
         return (self._reader.session(planned.session_id) if document else None), document
 
     def _note(

@@ -37,6 +37,10 @@ class SessionReader:
         """The session's documents with words in them, as of `read_at`; None if Heidi has no such session any more."""
         return self._reading(session_id).documents
 
+    def document(self, session_id: str, document_id: str) -> Document | None:
+        """One document of a session; None if it is gone, or blank."""
+        return next((one for one in self.documents(session_id) or [] if one.document_id == document_id), None)
+
     def read_at(self, session_id: str) -> datetime:
         """When the documents were asked for: what a text's rest is measured from."""
         return self._reading(session_id).at

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 from rich.console import Console
 from rich.progress import track
 
@@ -17,6 +17,7 @@ from tests.conversion import hostile
 from tests.conversion.documents import Made, documents
 from tests.conversion.reading import assert_whole
 from tests.faults.report import report
+from tests.long_runs import told, unhurried
 
 AT_A_TIME = 100
 """Documents in one piece of work: an interruption loses no more."""
@@ -65,13 +66,7 @@ def _ordinary(examples: int, from_seed: int) -> Done:
     counts, shrinking = Counter[str](), False
 
     @seed(from_seed)
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
+    @unhurried(examples)
     @given(documents())
     def property_(document: Made) -> None:
         nonlocal shrinking
@@ -91,9 +86,7 @@ def _ordinary(examples: int, from_seed: int) -> Done:
         property_()
     except Exception as broken:  # noqa: BLE001  any end but a whole note is what is looked for
         counts["refused"] += " refused: " in str(broken)
-        return counts, [
-            "\n".join([f"seed {from_seed}: {type(broken).__name__}: {broken}", *getattr(broken, "__notes__", [])])
-        ]
+        return counts, [f"seed {from_seed}: {type(broken).__name__}: {told(broken)}"]
     return counts, []
 
 

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -35,6 +35,7 @@ from tests.conftest import MORNING
 from tests.engines import kept_open
 from tests.faults.report import report
 from tests.faults.world import Died, HostClock, World, a_world, fast_folder, quiet
+from tests.long_runs import told, unhurried
 
 LOOKBACK = timedelta(days=14)
 STARTS = (
@@ -316,13 +317,7 @@ def _many(examples: int, from_seed: int) -> tuple[Counter[str], str]:
     counts: Counter[str] = Counter()
 
     @seed(from_seed)
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
+    @unhurried(examples)
     @given(scenes, steps)
     def property_(scene: Scene, script: list[Any]) -> None:
         counts.update(play(scene, script))
@@ -331,7 +326,7 @@ def _many(examples: int, from_seed: int) -> tuple[Counter[str], str]:
     try:
         property_()
     except AssertionError as broken:
-        return counts, "\n".join([str(broken), *getattr(broken, "__notes__", [])])
+        return counts, told(broken)
     return counts, ""
 
 

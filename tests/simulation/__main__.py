@@ -7,16 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
-from multiprocessing.util import Finalize
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from tests import proofs
-from tests.simulation.ledgers import FileLedger, a_folder
+from tests.simulation.ledgers import ledger_of_this_process
 from tests.simulation.oracle import PROMISES
 from tests.simulation.play import LOOKS_FIRST, SESSIONS, Plan, Result, play
 
@@ -97,21 +94,12 @@ def _results(seeds: Sequence[int], plan: Plan, jobs: int) -> Iterator[Result]:
 
 
 def _play_some(seeds: Sequence[int], plan: Plan) -> list[Result]:
-    ledger, folder = _a_ledger()
+    ledger, folder = ledger_of_this_process("sqlite")
     return [play(seed, ledger, folder, plan) for seed in seeds]
 
 
-@cache
-def _a_ledger() -> tuple[FileLedger, Path]:
-    """This process's ledger, for all its runs: another one's engine would compile every statement anew, and keep it."""
-    folder = a_folder()
-    ledger = FileLedger(folder)
-    Finalize(None, ledger.close, exitpriority=1)
-    return ledger, folder
-
-
 def _tell_one(seed: int, plan: Plan, *, trace: bool) -> int:
-    ledger, folder = _a_ledger()
+    ledger, folder = ledger_of_this_process("sqlite")
     result = play(seed, ledger, folder, plan, tells=trace)
     console = Console(highlight=False, soft_wrap=True)
     for line in result.story or []:

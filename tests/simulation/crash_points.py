@@ -7,15 +7,12 @@ promise was broken.
 
 import argparse
 import os
-import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
-from multiprocessing.util import Finalize
 from pathlib import Path
 
 from rich.console import Console
@@ -25,13 +22,12 @@ from tests import proofs
 from tests.simulation import oracle
 from tests.simulation.fate import Calm, Scripted
 from tests.simulation.installation import Installation
-from tests.simulation.ledgers import FileLedger, PostgresLedger, a_folder
+from tests.simulation.ledgers import AnyLedger, ledger_of_this_process
 from tests.simulation.play import settle_down, unheard
 from tests.simulation.process import Point
 from tests.simulation.stories import STORIES, Story
 
 SERVER = os.environ.get("SYNC_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432")
-AnyLedger = FileLedger | PostgresLedger
 AT_A_TIME = 10
 """Boundaries that a process takes at a time."""
 
@@ -165,29 +161,15 @@ def _parts(numbers: Sequence[int]) -> list[Sequence[int]]:
     return [numbers[start : start + AT_A_TIME] for start in range(0, len(numbers), AT_A_TIME)]
 
 
-@cache
-def _a_ledger(database: str) -> tuple[AnyLedger, Path]:
-    """This process's ledger, for all its stories: to make one takes longer than to tell one."""
-    folder = a_folder()
-    ledger: AnyLedger = FileLedger(folder) if database == "sqlite" else PostgresLedger(SERVER)
-    Finalize(None, _let_go, args=(ledger, folder), exitpriority=1)
-    return ledger, folder
-
-
-def _let_go(ledger: AnyLedger, folder: Path) -> None:
-    ledger.close()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 def _count(database: str, index: int) -> int:
-    return len(points_of(STORIES[index], *_a_ledger(database)))
+    return len(points_of(STORIES[index], *ledger_of_this_process(database, SERVER)))
 
 
 def _some(database: str, index: int, numbers: Sequence[int], once: bool) -> list[Verdict]:
     return [
         verdict
         for again in ((False,) if once else (False, True))
-        for verdict in die_everywhere(STORIES[index], *_a_ledger(database), numbers, again=again)
+        for verdict in die_everywhere(STORIES[index], *ledger_of_this_process(database, SERVER), numbers, again=again)
     ]
 
 

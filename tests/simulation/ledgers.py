@@ -7,6 +7,7 @@ import tempfile
 from contextlib import closing
 from datetime import datetime
 from functools import cache
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -110,6 +111,26 @@ class PostgresLedger:
         with engine.connect() as db:
             db.exec_driver_sql(statement)
         engine.dispose()
+
+
+AnyLedger = FileLedger | PostgresLedger
+
+
+@cache
+def ledger_of_this_process(database: str, server: str = "") -> tuple[AnyLedger, Path]:
+    """This process's ledger and its folder, for all that is played in it: to make one takes longer than to use one.
+
+    Another folder's engine would compile every statement anew, and keep what it compiled.
+    """
+    folder = a_folder()
+    ledger: AnyLedger = FileLedger(folder) if database == "sqlite" else PostgresLedger(server)
+    Finalize(None, _let_go, args=(ledger, folder), exitpriority=1)
+    return ledger, folder
+
+
+def _let_go(ledger: AnyLedger, folder: Path) -> None:
+    ledger.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @cache
