@@ -277,6 +277,8 @@ class Ambiguous:
 
     reason: Reason
     candidates: tuple[Candidate, ...]
+    rule: int | None = None
+    """The rule that decided; None where it was none of the matcher's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +287,7 @@ class NoMatch:
 
     reason: Reason
     candidates: tuple[Candidate, ...] = ()
+    rule: int | None = None
 
 
 MatchOutcome = Matched | Ambiguous | NoMatch

@@ -13,7 +13,7 @@ from sync_worker.clock import Clock
 from sync_worker.convert import note_title, render_note_content, source_line
 from sync_worker.errors import ConversionError
 from sync_worker.heidi import HeidiClient
-from sync_worker.matching import Evidence, check_patient, match_patient, usable_birth_date
+from sync_worker.matching import IDENTITY, Evidence, check_patient, match_patient, usable_birth_date
 from sync_worker.model import (
     DEFAULT_ROUTE,
     Ambiguous,
@@ -33,9 +33,6 @@ from sync_worker.model import (
 )
 from sync_worker.reference import reference_of
 from sync_worker.templates import Templates
-
-IDENTITY = frozenset({Evidence.GIVEN_NAME, Evidence.FAMILY_NAME, Evidence.BIRTH_DATE, Evidence.LINKED_ID})
-"""What speaks against its being the same person, unlike what only forbids filing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Which chart is the patient of a session? Pure: rules with vetoes, and the evidence for every chart looked at."""
 
-from sync_worker.matching.rules import Evidence, check_patient, match_patient, usable_birth_date
+from sync_worker.matching.evidence import IDENTITY, Evidence, check_patient, usable_birth_date
+from sync_worker.matching.rules import match_patient
 
-__all__ = ["Evidence", "check_patient", "match_patient", "usable_birth_date"]
+__all__ = ["IDENTITY", "Evidence", "check_patient", "match_patient", "usable_birth_date"]

@@ -10,6 +10,8 @@ from functools import cache
 
 from nicknames import NickNamer
 
+from sync_worker.matching.given_names import GIVEN_NAMES
+
 
 def is_one_step(one: str, other: str) -> bool:
     """Whether one of two folded given names is in the dictionary as a form of the other."""
@@ -19,6 +21,17 @@ def is_one_step(one: str, other: str) -> bool:
 def is_short_form(short: str, *, of: str) -> bool:
     """Whether the dictionary gives the one as a short form of the other, in this direction."""
     return short in short_forms().get(of, ())
+
+
+def is_given_name(name: str) -> bool:
+    """Whether a folded name is known to be some given name."""
+    return name in _given_names()
+
+
+@cache
+def _given_names() -> frozenset[str]:
+    names = short_forms()
+    return GIVEN_NAMES.union(names, *names.values(), _OWN_NAMES.split())
 
 
 _MORE_SHORT_FORMS = """

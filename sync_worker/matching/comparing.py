@@ -1,0 +1,218 @@
+"""A typed name beside a chart's: the same name, nearly the same in one of the known ways, or another.
+
+Owns what "the same name" means. It fits only where the chart's family name and given name are both found whole, in
+either order; a short form is one dictionary step away; a slip is one known way of mistyping one of the two, the other
+being exact; nothing here is phonetic.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rapidfuzz.distance import OSA
+
+from sync_worker.matching.names import Split, TypedName, Words, chart_family, chart_given, is_full
+from sync_worker.matching.short_forms import is_given_name, is_one_step, is_short_form
+
+
+class NameFit(StrEnum):
+    """How well a typed name fits a chart's."""
+
+    EXACT = "name_exact"
+    """Equal after folding; middle names, titles and suffixes aside."""
+    NICKNAME = "name_nickname"
+    """Family name exact, given name one dictionary step away; never two, as from Alexander to Alexandra by Alex."""
+
+
+class NameSlip(StrEnum):
+    """One of the two names is exact, and the other one mistyped in a way that seldom makes another person's name."""
+
+    FAMILY = "family_name_slip"
+    """Given name exact; one edit in a family name of five letters or more, or half of a double one."""
+    GIVEN = "given_name_slip"
+    """Family name exact; two letters swapped or one doubled in the given name, and what was typed is no name."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameComparison:
+    """A typed name beside a chart's: how it fits, or which parts differ. A part missing on the chart never differs."""
+
+    fit: NameFit | None
+    by_first_name: bool = False
+    """Whether the chart's own first name fits, not only its preferred one."""
+    slip: NameSlip | None = None
+    """Where it does not fit: whether it was mistyped."""
+    given_found: bool = False
+    """Where it does not fit: whether the given name is exact, and stands where a given name stands."""
+    given_near: bool = False
+    """Where it does not fit, and the family name does: whether the given name is one letter away, or its initial."""
+    given_differs: bool = False
+    family_differs: bool = False
+
+
+def compare_name(typed: TypedName, *, first: str, last: str, preferred: str = "") -> NameComparison:
+    """Lay a typed name beside a chart's, in both word orders, the chart's names swapped included."""
+    given, bracketed = chart_given(first)
+    family = chart_family(last)
+    others = (*bracketed, chart_given(preferred)[0]) if preferred or bracketed else ()
+    family_found = "".join(family) in typed.splits
+    if given and family:
+        if family_found or "".join(given) in typed.splits:
+            found = _best(_fits(typed, given, family, others))
+            if found:
+                return found
+        return _unfitting(typed, given, family, others)
+    return NameComparison(
+        None,
+        given_differs=bool(first) and (family_found or not _is_there(typed, given)),
+        family_differs=bool(last) and not family_found,
+    )
+
+
+# ---------------------------------------------------------------- not the same: how far off
+
+
+def _unfitting(typed: TypedName, given: Words, family: Words, others: tuple[Words, ...]) -> NameComparison:
+    """With the family name found whole, it is the given name that is another: Maria Elena is not Maria Luisa."""
+    if own := typed.splits.get("".join(family)):
+        slip = NameSlip.GIVEN if any(_is_given_slip(split, given) for split in own) else None
+        near = slip is None and any(_is_near(split, given) for split in own)
+        return NameComparison(None, slip=slip, given_near=near, given_differs=slip is None)
+    there = _is_there(typed, given)
+    if not there and not any(_is_there(typed, other) for other in others):
+        return _ALIEN  # as most charts of a list
+    usual = [split for splits in typed.splits.values() for split in splits if split.has_middle]
+    found = [split for split in usual if any(_same(split, name) for name in (given, *others))]
+    slip = NameSlip.FAMILY if any(_is_family_slip(split.family, family) for split in found) else None
+    return NameComparison(
+        None, slip=slip, given_found=bool(found), given_differs=not found and not there, family_differs=slip is None
+    )
+
+
+def _is_there(typed: TypedName, given: Words) -> bool:
+    return bool(given) and (given[0] in typed.words or "".join(given) in typed.words)
+
+
+_ALIEN = NameComparison(None, given_differs=True, family_differs=True)
+
+
+_SHORTEST_SLIP = 5
+"""Letters. In a shorter name one letter makes too easily another name."""
+_PARTICLES = frozenset(
+    "al abu ap bin bint binti da dal de dei del della den der di do dos du el la las le los mac mc o san santa st "  # noqa: SIM905
+    "saint te ten ter van vande vander vom von zu zum".split()
+)
+"""Parts of family names that are no family names of their own."""
+
+
+def _is_family_slip(typed: Words, own: Words) -> bool:
+    one, other = "".join(typed), "".join(own)
+    if min(len(one), len(other)) >= _SHORTEST_SLIP and OSA.distance(one, other, score_cutoff=1) <= 1:
+        return True
+    return _is_half(one, of=own) or _is_half(other, of=typed)
+
+
+def _is_half(name: str, *, of: Words) -> bool:
+    """Whether a name is the first or the last part of a double one."""
+    if len([word for word in of if word not in _PARTICLES]) != 2:
+        return False
+    halves = (half for cut in range(1, len(of)) for half in (of[:cut], of[cut:]))
+    return any(name == "".join(half) and not _PARTICLES.issuperset(half) for half in halves)
+
+
+def _is_given_slip(split: Split, own: Words) -> bool:
+    typed = split.given
+    return split.has_middle and any(
+        _compatible(typed[i:], own[j:]) and _is_swap_or_double("".join(typed[:i]), "".join(own[:j]))
+        for i in {1, len(typed)}
+        for j in {1, len(own)}
+    )
+
+
+def _is_swap_or_double(typed: str, own: str) -> bool:
+    if min(len(typed), len(own)) < _SHORTEST_SLIP or is_given_name(typed):
+        return False
+    if len(typed) == len(own):
+        return sorted(typed) == sorted(own) and OSA.distance(typed, own, score_cutoff=1) == 1
+    longer, shorter = (typed, own) if len(typed) > len(own) else (own, typed)
+    return any(longer[i] == longer[i + 1] and longer[:i] + longer[i + 1 :] == shorter for i in range(len(longer) - 1))
+
+
+def _is_near(split: Split, own: Words) -> bool:
+    one, other = split.given[0], own[0]
+    initial = one[0] == other[0] and 1 in (len(one), len(other))
+    return initial or OSA.distance(one, other, score_cutoff=1) <= 1
+
+
+# ---------------------------------------------------------------- fitting a given name
+
+
+def _fits(typed: TypedName, given: Words, family: Words, others: tuple[Words, ...]) -> Iterator[NameComparison]:
+    for split in typed.splits.get("".join(family), ()):
+        yield _fit_given(split, typed.other_given, given, others)
+    # Charts are sometimes filled in the wrong way round. Both names must then be found whole: half of a double
+    # family name must not pass for a shortened given name.
+    for split in typed.splits.get("".join(given), ()):
+        if "".join(split.given) == "".join(family):
+            yield NameComparison(NameFit.EXACT, by_first_name=True)
+        # With both sides the wrong way round it would be the family name that has the nickname.
+        elif not split.family_first and is_one_step("".join(split.given), "".join(family)):
+            yield NameComparison(NameFit.NICKNAME, by_first_name=True)
+
+
+def _fit_given(split: Split, other_given: tuple[Words, ...], first: Words, others: tuple[Words, ...]) -> NameComparison:
+    if _same(split, first) or (split.family_first and _ends_with(split.given, first)):
+        return NameComparison(NameFit.EXACT, by_first_name=True)
+    # A name in brackets speaks only for the chart's own first name: "Alexander (Alex)" is not "Alexandra",
+    # even if she too prefers Alex.
+    if any("".join(other) == "".join(first) and is_full(other) for other in other_given):
+        return NameComparison(NameFit.EXACT, by_first_name=True)
+    if any(_same(split, preferred) for preferred in others):
+        return NameComparison(NameFit.EXACT)
+    if _one_step(split, first):
+        return NameComparison(NameFit.NICKNAME, by_first_name=True)
+    # Only downwards, from a preferred name to its short form. Upwards would be a second step: from Alexander, by
+    # the preferred name Alex, to a chart of Alexandra.
+    if any(is_short_form("".join(split.given), of=preferred[0]) for preferred in others if preferred):
+        return NameComparison(NameFit.NICKNAME)
+    return NameComparison(None)
+
+
+def _best(found: Iterable[NameComparison]) -> NameComparison | None:
+    fits = [one for one in found if one.fit]
+    return min(fits, key=lambda one: (one.fit is not NameFit.EXACT, not one.by_first_name), default=None)
+
+
+def _same(split: Split, own: Words) -> bool:
+    """Whether two given names are equal: spaces aside, middle names left out on one side only."""
+    typed = split.given
+    return any(
+        "".join(typed[:i]) == "".join(own[:j]) and is_full(typed[:i]) and _compatible(typed[i:], own[j:])
+        for i in range(1 if split.has_middle else len(typed), len(typed) + 1)
+        for j in range(1, len(own) + 1)
+    )
+
+
+def _one_step(split: Split, own: Words) -> bool:
+    typed = split.given
+    return any(
+        is_one_step("".join(typed[:i]), "".join(own[:j])) and _compatible(typed[i:], own[j:])
+        for i in ({1, len(typed)} if split.has_middle else {len(typed)})
+        for j in {1, len(own)}
+    )
+
+
+def _ends_with(typed: Words, own: Words) -> bool:
+    """Vietnamese order puts the given name last, after the middle name: "Nguyen Van Anh"."""
+    end = "".join(own)
+    return len(end) > 1 and any("".join(typed[i:]) == end for i in range(len(typed)))
+
+
+def _compatible(one: Words, other: Words) -> bool:
+    """Whether two runs of middle names do not contradict: Maria Luisa and Maria Elena may well be twins."""
+    return not one or not other or _within(one, other) or _within(other, one)
+
+
+def _within(few: Words, many: Words) -> bool:
+    rest = iter(many)
+    return all(any(a == b or (1 in (len(a), len(b)) and a[0] == b[0]) for b in rest) for a in few)
