@@ -1,18 +1,26 @@
 """Cliniko's API as one clinician's key sees it: who the key is, patients, treatment notes, and the one unsafe request.
 
-Parses JSON here and hands out `model` values. Reads are tried again, creating a note never is: its end is a value, and
-`InDoubt` is what is left when nothing else is certain. Facts come from Cliniko's reference (docs.api.cliniko.com).
+Hands out `model` values (`cliniko_values` reads them). Reads are tried again, creating a note never is: its end is a
+value, and `InDoubt` is what is left when nothing else is certain. Facts come from Cliniko's reference
+(docs.api.cliniko.com).
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
+from sync_worker.cliniko_values import (
+    linked_id_of,
+    note_json,
+    note_of,
+    patient_of,
+    template_of,
+    text_or_blank,
+    zone_of,
+)
 from sync_worker.errors import InvalidResponse, LeaseLost, NotAuthorised, NotConnected, Rejected, RemoteError, Stopping
-from sync_worker.fields import date_of, id_of, mapping_of, moment_of, text_of
+from sync_worker.fields import id_of, mapping_of
 from sync_worker.http import Answer, HttpClient, Params
 from sync_worker.model import (
     Accepted,
@@ -26,9 +34,7 @@ from sync_worker.model import (
     Patient,
     PostOutcome,
     Practitioner,
-    Question,
     Refused,
-    Section,
     StoredNote,
     Template,
 )
@@ -36,8 +42,6 @@ from sync_worker.model import (
 PER_PAGE = "100"
 MOST_PAGES = 1_000
 """A list longer than this is a service gone wrong, not a practice."""
-LONGEST_DESCRIPTION = 10_000
-"""Characters in a section's description ("Treatment note content schema")."""
 MOST_MERGES = 10
 """How far a chain of merged charts is followed: a loop must end."""
 WITH_ARCHIVED = ("q[]", "archived_at:*")
@@ -75,7 +79,7 @@ class ClinikoClient:
         query = [("q[]", f"user_id:={user_id}"), ("per_page", PER_PAGE)]
         records = list(self._rows("list_practitioners", "practitioners", "practitioners", query))
         # `user.links.self` is compared too: a server that ignored the filter must not choose the author
-        owned = [row for row in records if _linked_id(row.get("user")) in (None, user_id)]
+        owned = [row for row in records if linked_id_of(row.get("user")) in (None, user_id)]
         if len(owned) != 1 or (practitioner_id := id_of(owned[0])) is None:
             hint = (
                 "The user of this Cliniko key has no active practitioner record, so Cliniko lets it write no notes: "
@@ -83,9 +87,9 @@ class ClinikoClient:
             )
             raise NotAuthorised("cliniko", "list_practitioners", hint=hint, code="not_a_practitioner")
         account = self._account()
-        zone = _zone(account.get("time_zone")) or _zone(user.get("time_zone"))
-        name = f"{_text(user.get('first_name'))} {_text(user.get('last_name'))}".strip()
-        return Practitioner(user_id, practitioner_id, name, _text(account.get("subdomain")), zone)
+        zone = zone_of(account.get("time_zone")) or zone_of(user.get("time_zone"))
+        name = f"{text_or_blank(user.get('first_name'))} {text_or_blank(user.get('last_name'))}".strip()
+        return Practitioner(user_id, practitioner_id, name, text_or_blank(account.get("subdomain")), zone)
 
     def _account(self) -> dict[str, Any]:
         """The practice's account. It is unconfirmed that every role may read it: then it stays unknown."""
@@ -119,7 +123,7 @@ class ClinikoClient:
     def _patients(self, *filters: tuple[str, str]) -> list[Patient]:
         query = [*filters, WITH_ARCHIVED, ("per_page", PER_PAGE)]
         rows = self._rows("list_patients", "patients", "patients", query)
-        return [patient for row in rows if (patient := _patient(row)) is not None]
+        return [patient for row in rows if (patient := patient_of(row)) is not None]
 
     # ------------------------------------------------------------ treatment notes
 
@@ -135,13 +139,13 @@ class ClinikoClient:
         stamp = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # other forms of a time are answered with 400
         query = [("q[]", f"practitioner_id:={practitioner_id}"), ("q[]", f"created_at:>={stamp}"), WITH_ARCHIVED]
         rows = self._rows("list_notes", "treatment_notes", "treatment_notes", [*query, ("per_page", PER_PAGE)])
-        return (note for row in rows if (note := _note(row)) is not None)
+        return (note for row in rows if (note := note_of(row)) is not None)
 
     def find_note(self, note_id: str) -> StoredNote | None:
         """One note by its id, also if archived; None if this key sees none."""
         query = [("q[]", f"id:={note_id}"), WITH_ARCHIVED]
         rows = self._rows("find_note", "treatment_notes", "treatment_notes", query)
-        return next((note for row in rows if (note := _note(row)) is not None and note.note_id == note_id), None)
+        return next((note for row in rows if (note := note_of(row)) is not None and note.note_id == note_id), None)
 
     def list_templates(self) -> dict[str, str]:
         """The practice's treatment note templates: id to name."""
@@ -149,12 +153,12 @@ class ClinikoClient:
             "list_templates", "treatment_note_templates", "treatment_note_templates", [("per_page", PER_PAGE)]
         )
         live = [row for row in rows if not row.get("archived_at")]
-        return {id_: _text(row.get("name")) for row in live if (id_ := id_of(row)) is not None}
+        return {id_: text_or_blank(row.get("name")) for row in live if (id_ := id_of(row)) is not None}
 
     def find_template(self, template_id: str) -> Template | None:
         """One treatment note template with its sections and questions; None if there is none."""
         try:
-            return _template(self._object("find_template", f"treatment_note_templates/{template_id}"))
+            return template_of(self._object("find_template", f"treatment_note_templates/{template_id}"))
         except Rejected as error:
             if error.status == 404:
                 return None
@@ -173,7 +177,7 @@ class ClinikoClient:
         and 400, 404, 422 from the API itself (`Refused`; a gateway's HTML page is not the API). Certainly done: a
         201 that can be read. Everything else is `InDoubt`.
         """
-        answer = self._write_once("create_note", "POST", "treatment_notes", _note_json(note), guard)
+        answer = self._write_once("create_note", "POST", "treatment_notes", note_json(note), guard)
         if not isinstance(answer, Answer):
             return answer
         return _accepted(answer) if answer.status == 201 else self._not_done(answer)
@@ -283,26 +287,9 @@ class ClinikoClient:
         return InvalidResponse("cliniko", operation, hint=hint)
 
 
-# ---------------------------------------------------------------- values to JSON and back
-
-
-def _note_json(note: Note) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "patient_id": note.patient_id,
-        "title": note.title,
-        "draft": note.draft,
-        "content": note.content.as_json(),
-    }
-    if note.booking_id:
-        body["booking_id"] = note.booking_id
-    if note.template_id:
-        body["treatment_note_template_id"] = note.template_id
-    return body
-
-
 def _accepted(answer: Answer) -> Accepted | InDoubt:
     try:
-        note = _note(mapping_of(answer.json()))
+        note = note_of(mapping_of(answer.json()))
     except ValueError:
         note = None
     return InDoubt(f"unreadable_{answer.status}") if note is None else Accepted(note)
@@ -315,96 +302,3 @@ def _complaints(answer: Answer) -> tuple[str, ...]:
     except ValueError:
         return ()
     return tuple(name for name in errors if isinstance(name, str) and FIELD_NAME.fullmatch(name))
-
-
-def _patient(row: dict[str, Any]) -> Patient | None:
-    patient_id = id_of(row)
-    if patient_id is None:
-        return None
-    accepted = row.get("accepted_privacy_policy")
-    return Patient(
-        patient_id=patient_id,
-        first_name=_text(row.get("first_name")),
-        last_name=_text(row.get("last_name")),
-        preferred_first_name=_text(row.get("preferred_first_name")),
-        birth_date=date_of(row.get("date_of_birth")),
-        email=text_of(row.get("email")),
-        archived=bool(row.get("archived_at") or row.get("deleted_at") or row.get("merged_at")),
-        merged_into=_linked_id(row.get("merged_with_patient")),
-        accepted_privacy_policy=accepted if isinstance(accepted, bool) else None,
-    )
-
-
-def _note(row: Mapping[str, Any]) -> StoredNote | None:
-    note_id = id_of(row)
-    if note_id is None:
-        return None
-    content = row.get("content")
-    return StoredNote(
-        note_id=note_id,
-        title=_text(row.get("title")),
-        content=content if isinstance(content, dict) else None,
-        patient_id=_linked_id(row.get("patient")),
-        draft=bool(row.get("draft")),
-        archived=bool(row.get("archived_at") or row.get("deleted_at")),
-        created_at=moment_of(row.get("created_at")),
-        updated_at=moment_of(row.get("updated_at")),
-    )
-
-
-def _template(row: Mapping[str, Any]) -> Template | None:
-    template_id = id_of(row)
-    if template_id is None:
-        return None
-    sections = mapping_of(row.get("content")).get("sections")
-    return Template(template_id, _text(row.get("name")), tuple(map(_section, _objects(sections))))
-
-
-def _section(section: dict[str, Any]) -> Section:
-    description = text_of(section.get("description"))
-    return Section(
-        questions=tuple(map(_question, _objects(section.get("questions")))),
-        name=text_of(section.get("name")),
-        description=description if description and len(description) <= LONGEST_DESCRIPTION else None,
-    )
-
-
-def _question(question: dict[str, Any]) -> Question:
-    """A template's question. What it answers in advance is left out: nobody said that of a patient."""
-    choices = [choice.get("value") for choice in _objects(question.get("answers"))]  # null is one without a text
-    return Question(
-        name=_text(question.get("name")),
-        kind=_text(question.get("type")),
-        choices=tuple(value for value in choices if value is None or isinstance(value, str)),
-        has_other=mapping_of(question.get("other")).get("enabled") is True,
-    )
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _linked_id(link: Any) -> str | None:
-    """The id at the end of a link object; the link itself is never called."""
-    address = mapping_of(mapping_of(link).get("links")).get("self")
-    try:
-        path = urlsplit(address).path if isinstance(address, str) else ""
-    except ValueError:
-        return None
-    return path.rstrip("/").rpartition("/")[2] or None
-
-
-def _text(value: Any) -> str:
-    """A text that may be blank: Cliniko's own blanks are "" in some places and null in others."""
-    return text_of(value) or ""
-
-
-def _zone(name: Any) -> str | None:
-    """An IANA name; Cliniko also knows short ones of Australian cities."""
-    for candidate in (_text(name), f"Australia/{_text(name)}"):
-        try:
-            ZoneInfo(candidate)
-        except (ValueError, KeyError, OSError):
-            continue
-        return candidate
-    return None

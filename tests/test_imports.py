@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "sync_worker"
-CORE = ("model", "reference", "lifecycle", "convert", "matching")
+CORE = ("model", "reference", "lifecycle", "convert", "matching", "fields", "cliniko_values")
 IO = {
     "httpx",
     "httpcore",
