@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from sync_worker.cliniko_values import (
+    booking_of,
     linked_id_of,
     note_json,
     note_of,
@@ -26,6 +27,7 @@ from sync_worker.model import (
     Accepted,
     AmendOutcome,
     Archived,
+    Booking,
     InDoubt,
     KeyTrouble,
     Note,
@@ -125,6 +127,26 @@ class ClinikoClient:
         rows = self._rows("list_patients", "patients", "patients", query)
         return [patient for row in rows if (patient := patient_of(row)) is not None]
 
+    # ------------------------------------------------------------ the diary
+
+    def find_bookings(self, practitioner_id: str, *, since: datetime, until: datetime) -> list[Booking]:
+        """What stands in a practitioner's diary from `since` until before `until`, every page read.
+
+        Cliniko leaves out what is cancelled or archived; it is looked at here too, as is whose diary it is. Raises
+        `NotAuthorised` with code `not_permitted` where the key's user may not read bookings.
+        """
+        query = [
+            ("q[]", f"practitioner_id:={practitioner_id}"),
+            ("q[]", f"starts_at:>={_stamp(since)}"),
+            ("q[]", f"starts_at:<{_stamp(until)}"),
+            ("per_page", PER_PAGE),
+        ]
+        rows = self._rows("list_bookings", "bookings", "bookings", query)
+        own = (row for row in rows if linked_id_of(row.get("practitioner")) in (None, practitioner_id))
+        found = [booking for row in own if (booking := booking_of(row)) is not None]
+        # a diary that changes while its pages are read shows a booking twice
+        return list({booking.booking_id: booking for booking in found}.values())
+
     # ------------------------------------------------------------ treatment notes
 
     def notes_of(self, practitioner_id: str, since: datetime) -> list[StoredNote]:
@@ -136,7 +158,7 @@ class ClinikoClient:
 
     def walk_notes(self, practitioner_id: str, since: datetime) -> Iterator[StoredNote]:
         """The same one after another, so that a long time's notes need not be held in memory together."""
-        stamp = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")  # other forms of a time are answered with 400
+        stamp = _stamp(since)
         query = [("q[]", f"practitioner_id:={practitioner_id}"), ("q[]", f"created_at:>={stamp}"), WITH_ARCHIVED]
         rows = self._rows("list_notes", "treatment_notes", "treatment_notes", [*query, ("per_page", PER_PAGE)])
         return (note for row in rows if (note := note_of(row)) is not None)
@@ -285,6 +307,11 @@ class ClinikoClient:
             f"Cliniko's answer to {operation} is not what its reference describes: check CLINIKO_BASE_URL, try later."
         )
         return InvalidResponse("cliniko", operation, hint=hint)
+
+
+def _stamp(moment: datetime) -> str:
+    """A time as a filter takes it: other forms are answered with 400."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _accepted(answer: Answer) -> Accepted | InDoubt:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from sync_worker.fields import date_of, id_of, mapping_of, moment_of, text_of
-from sync_worker.model import Note, Patient, Question, Section, StoredNote, Template
+from sync_worker.model import Booking, Note, Patient, Question, Section, StoredNote, Template
 
 LONGEST_DESCRIPTION = 10_000
 """Characters in a section's description ("Treatment note content schema")."""
@@ -75,6 +75,29 @@ def template_of(row: Mapping[str, Any]) -> Template | None:
         return None
     sections = mapping_of(row.get("content")).get("sections")
     return Template(template_id, text_or_blank(row.get("name")), tuple(map(_section, _objects(sections))))
+
+
+def booking_of(row: Mapping[str, Any]) -> Booking | None:
+    """A booking; None for one that does not take place, an unavailable block, and a group that nobody has joined."""
+    booking_id, starts_at, ends_at = id_of(row), moment_of(row.get("starts_at")), moment_of(row.get("ends_at"))
+    is_off = any(row.get(name) for name in ("cancelled_at", "archived_at", "deleted_at"))
+    patient_ids = _booked(row)
+    if booking_id is None or starts_at is None or is_off or patient_ids is None:
+        return None
+    return Booking(booking_id, starts_at, max(starts_at, ends_at or starts_at), patient_ids)
+
+
+def _booked(row: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Who is booked: an appointment links its patient, a group lists ids. Empty if somebody is, and None if nobody."""
+    linked, listed = linked_id_of(row.get("patient")), row.get("patient_ids")
+    members = [id_of({"id": member}) for member in listed] if isinstance(listed, list) else []
+    known = dict.fromkeys([*([linked] if linked else []), *(member for member in members if member)])
+    if None in members:
+        return ()  # half a list would make a group look like somebody's own appointment
+    if known:
+        return tuple(known)
+    is_untold = listed != [] and any(row.get(name) for name in ("attendees", "appointment_type", "patient_name"))
+    return () if is_untold else None
 
 
 def _section(section: dict[str, Any]) -> Section:

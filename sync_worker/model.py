@@ -250,6 +250,18 @@ class Practitioner:
     time_zone: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """One booking in a practitioner's diary that is neither cancelled nor archived, and no unavailable block."""
+
+    booking_id: str
+    starts_at: datetime
+    ends_at: datetime
+    """Not before its start; both are aware UTC."""
+    patient_ids: tuple[str, ...]
+    """Whoever is booked: one of an appointment, all of a group. Empty where Cliniko does not tell who is in a group."""
+
+
 # ---------------------------------------------------------------- how a match ended
 
 

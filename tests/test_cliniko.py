@@ -19,6 +19,7 @@ from sync_worker.errors import InvalidResponse, NotAuthorised, Rejected, RemoteE
 from sync_worker.http import HttpClient, RateBudget
 from sync_worker.model import (
     Accepted,
+    Booking,
     InDoubt,
     KeyTrouble,
     Note,
@@ -282,6 +283,142 @@ def test_charts_that_were_merged_into_each_other_do_not_go_round_for_ever(practi
     assert {chart.patient_id for chart in practice.client.with_survivors([first])} == {one, two}
 
 
+# ---------------------------------------------------------------- the diary
+
+HALF_AN_HOUR, A_DAY = timedelta(minutes=30), timedelta(days=1)
+
+
+def a_booking(practice: Practice, *patient_ids: str, at: datetime = MORNING, user: str = "", **more: Any) -> str:
+    practitioner_id = practice.cliniko.practitioner_of(user or practice.user_id)
+    more = {"starts_at": at, "ends_at": at + HALF_AN_HOUR} | more
+    return practice.cliniko.add_booking(practitioner_id=practitioner_id, patient_ids=patient_ids, **more)
+
+
+def the_diary(practice: Practice, since: datetime = MORNING, until: datetime = MORNING + A_DAY) -> list[Booking]:
+    mine = practice.cliniko.practitioner_of(practice.user_id)
+    return practice.client.find_bookings(mine, since=since, until=until)
+
+
+def test_the_diary_tells_who_is_booked_when(practice: Practice) -> None:
+    mary, ann = (practice.cliniko.add_patient(first_name=name, last_name="Jones") for name in ("Mary", "Ann"))
+    alone = a_booking(practice, mary)
+    group = a_booking(practice, mary, ann, at=MORNING + HALF_AN_HOUR)
+    assert the_diary(practice) == [
+        Booking(alone, MORNING, MORNING + HALF_AN_HOUR, (mary,)),
+        Booking(group, MORNING + HALF_AN_HOUR, MORNING + 2 * HALF_AN_HOUR, (mary, ann)),
+    ]
+
+
+def test_what_takes_no_place_and_what_is_another_practitioners_is_not_in_the_diary(practice: Practice) -> None:
+    mary = practice.cliniko.add_patient(first_name="Mary", last_name="Jones")
+    other = practice.cliniko.add_user(first_name="Bea", last_name="Physio")
+    kept, archived = a_booking(practice, mary), a_booking(practice, mary)
+    practice.cliniko.bookings[archived].archived_at = MORNING
+    a_booking(practice, mary, cancelled=True)
+    a_booking(practice, mary, user=other)
+    a_booking(practice)  # a block
+    assert [booking.booking_id for booking in the_diary(practice)] == [kept]
+
+
+def test_every_page_of_a_diary_is_read_from_its_beginning_until_before_its_end(practice: Practice) -> None:
+    mary = practice.cliniko.add_patient(first_name="Mary", last_name="Jones")
+    for at in (MORNING - timedelta(seconds=1), MORNING + A_DAY):
+        a_booking(practice, mary, at=at)
+    added = [a_booking(practice, mary, at=MORNING + timedelta(minutes=number)) for number in range(205)]
+    assert [booking.booking_id for booking in the_diary(practice)] == added
+    mine = practice.cliniko.practitioner_of(practice.user_id)
+    window = ["starts_at:>=2026-11-18T22:30:00Z", "starts_at:<2026-11-19T22:30:00Z"]
+    assert practice.queries() == [[f"practitioner_id:={mine}", *window]] * 3
+
+
+def test_the_hours_of_a_diary_are_asked_for_in_utc(practice: Practice) -> None:
+    hobart = timezone(timedelta(hours=11))
+    the_diary(practice, datetime(2026, 11, 19, tzinfo=hobart), datetime(2026, 11, 20, tzinfo=hobart))
+    assert practice.queries()[-1][1:] == ["starts_at:>=2026-11-18T13:00:00Z", "starts_at:<2026-11-19T13:00:00Z"]
+
+
+def test_a_user_who_may_not_read_bookings_is_told_from_a_refused_key(practice: Practice) -> None:
+    practice.cliniko.users[practice.user_id].can_read_bookings = False
+    with pytest.raises(NotAuthorised) as raised:
+        the_diary(practice)
+    assert (raised.value.status, raised.value.code, raised.value.operation) == (403, "not_permitted", "list_bookings")
+    practice.cliniko.revoke(practice.cliniko.key_of(practice.user_id))
+    with pytest.raises(NotAuthorised) as raised:
+        the_diary(practice)
+    assert (raised.value.status, raised.value.code) == (401, "key_refused")
+
+
+def a_link(plural: str, number: str) -> dict[str, Any]:
+    return {"links": {"self": f"http://127.0.0.1/v1/{plural}/{number}"}}
+
+
+A_BOOKING = {"id": "1", "starts_at": "2026-11-19T09:30:00+11:00", "ends_at": "2026-11-18T23:00:00Z"}
+GROUP = {"appointment_type": a_link("appointment_types", "2"), "attendees": a_link("group_appointments", "1/attendees")}
+
+
+@pytest.mark.parametrize(
+    ("row", "patient_ids"),
+    [
+        ({"patient": a_link("patients", "17"), **GROUP}, ("17",)),
+        ({"patient": a_link("patients", "17"), "patient_ids": ["17"]}, ("17",)),
+        ({"patient_ids": ["17", 18, "17"]}, ("17", "18")),
+        ({"patient": a_link("patients", "17"), "patient_ids": ["18"]}, ("17", "18")),
+        # who is in it is not told, or only half
+        (GROUP, ()),
+        ({"patient_ids": None, **GROUP}, ()),
+        ({"patient_ids": ["17", None]}, ()),
+        ({"patient": a_link("patients", "17"), "patient_ids": ["17", {"id": "18"}]}, ()),
+        ({"patient": {}, "patient_name": "Mary Jones"}, ()),
+        # nobody is in it
+        ({}, None),
+        ({"notes": "Lunch", "patient": None}, None),
+        ({"patient_ids": [], **GROUP}, None),
+        # it does not take place
+        *(
+            ({"patient": a_link("patients", "17"), name: "2026-11-18T00:00:00Z"}, None)
+            for name in ("cancelled_at", "archived_at", "deleted_at")
+        ),
+        # whose or when it is nobody can tell
+        ({"patient": a_link("patients", "17"), "id": None}, None),
+        ({"patient": a_link("patients", "17"), "starts_at": "soon"}, None),
+    ],
+)
+def test_a_booking_is_of_one_of_several_or_of_people_who_are_not_told(
+    connect: Connect, row: dict[str, Any], patient_ids: tuple[str, ...] | None
+) -> None:
+    with Service(a_list("bookings", A_BOOKING | row)) as service:
+        found = connect(service.url).find_bookings("12", since=MORNING, until=MORNING + A_DAY)
+    expected = [Booking("1", MORNING, MORNING + HALF_AN_HOUR, patient_ids)] if patient_ids is not None else []
+    assert found == expected
+
+
+@pytest.mark.parametrize("ends_at", [None, "", "later", "2026-11-18T22:00:00Z"])
+def test_a_booking_without_an_end_ends_when_it_begins(connect: Connect, ends_at: Any) -> None:
+    row = A_BOOKING | {"patient": a_link("patients", "17"), "ends_at": ends_at}
+    with Service(a_list("bookings", row)) as service:
+        found = connect(service.url).find_bookings("12", since=MORNING, until=MORNING + A_DAY)
+    assert found == [Booking("1", MORNING, MORNING, ("17",))]
+
+
+def test_a_server_that_ignores_the_filter_does_not_mix_the_diaries(connect: Connect) -> None:
+    patient = a_link("patients", "17")
+    mine = A_BOOKING | {"practitioner": a_link("practitioners", "12"), "patient": patient}
+    with Service(
+        a_list("bookings", mine, mine | {"id": "2", "practitioner": a_link("practitioners", "13")})
+    ) as service:
+        found = connect(service.url).find_bookings("12", since=MORNING, until=MORNING + A_DAY)
+    assert [booking.booking_id for booking in found] == ["1"]
+
+
+def test_a_booking_that_two_pages_show_counts_once(connect: Connect) -> None:
+    row = A_BOOKING | {"patient": a_link("patients", "17")}
+    with Service() as service:
+        following = f"{service.url}bookings?page=2"
+        service.replies[:] = [a_list("bookings", row, following=following), a_list("bookings", row)]
+        found = connect(service.url).find_bookings("12", since=MORNING, until=MORNING + A_DAY)
+    assert [booking.booking_id for booking in found] == ["1"]
+
+
 # ---------------------------------------------------------------- notes and templates
 
 
@@ -417,6 +554,7 @@ READS: dict[str, Callable[[ClinikoClient], object]] = {
     "identify": lambda client: client.identify(),
     "patients": lambda client: client.find_patients_born(BIRTHDAY),
     "patient": lambda client: client.find_patient("17"),
+    "bookings": lambda client: client.find_bookings("12", since=MORNING, until=MORNING + timedelta(days=1)),
     "notes": lambda client: client.notes_of("12", MORNING),
     "note": lambda client: client.find_note("1"),
     "templates": lambda client: client.list_templates(),
@@ -446,7 +584,7 @@ def test_an_answer_that_makes_no_sense_is_named_and_never_taken_for_an_empty_one
         read(connect(service.url))
 
 
-@pytest.mark.parametrize("route", ["user", "practitioners", "patients", "notes", "templates"])
+@pytest.mark.parametrize("route", ["user", "practitioners", "patients", "bookings", "notes", "templates"])
 @pytest.mark.parametrize("fault", ["500", "502_html", "drop", "cut"])
 def test_a_read_is_tried_again_and_then_named_unavailable(practice: Practice, route: str, fault: str) -> None:
     read = {"user": "identify", "practitioners": "identify"}.get(route, route)
