@@ -17,6 +17,8 @@ ADVICE: Mapping[Reason, str] = {
     Reason.PATIENT_CHANGED: "The session names another patient now. If its note is filed, look whose it is and mend it by hand, then dismiss; if not, assign the patient that is right.",
     Reason.CONSENT_REFUSED: "The session says that consent was refused. Dismiss it; or assign the patient if the note may be filed all the same.",
     Reason.SHARED_SESSION: "The session is in two clinicians' lists. Retry if this clinician is to file it, else dismiss.",
+    Reason.GROUP_SESSION: "At the session's time the diary holds a group that the patient may be in. Assign the patient if the document is about them alone, else dismiss it.",
+    Reason.DIARY_DISAGREES: "At the session's time the clinician's diary holds somebody else, and it does not hold the patient that day. Mend the session or the diary, then retry; or assign the patient that is right.",
     Reason.NOT_CARRIED: "The document cannot become a note without losing something. Simplify it in Heidi; or copy it by hand, then dismiss.",
     Reason.REGENERATED: "The document says nearly the same as another one of its session. Assign the patient to file both, or dismiss it.",
     Reason.ALREADY_THERE: "The same text is on the patient's chart already, perhaps pasted by hand. Dismiss it; or assign the patient to file it all the same.",

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     PRIVACY_DECLINED = "privacy_declined"
     CONSENT_REFUSED = "consent_refused"
     SHARED_SESSION = "shared_session"
+    GROUP_SESSION = "group_session"
+    DIARY_DISAGREES = "diary_disagrees"
     PATIENT_UNAVAILABLE = "patient_unavailable"
     PATIENT_CHANGED = "patient_changed"
     # the document
