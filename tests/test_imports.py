@@ -28,6 +28,7 @@ EDGES = ("heidi", "cliniko", "ledger")
 STORY = {
     "pipeline",
     "collect",
+    "diary",
     "doubts",
     "prepare",
     "plan",
