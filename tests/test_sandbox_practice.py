@@ -253,7 +253,7 @@ def test_the_diary_speaks_for_every_filed_patient_or_is_silent(any_practice: Pra
         if document.expected_patient:
             near = [booking for booking in any_practice.bookings if _is_near(booking, session)]
             who = {patient for booking in near if not booking.cancelled for patient in booking.patients}
-            assert who == {document.expected_patient} or not near, session.story
+            assert document.expected_patient in who or not near, session.story
             silent += not near
     assert silent in (1, 2, 3), "there are three walk-ins, some perhaps with a blank document"
 
@@ -335,8 +335,10 @@ def _spellings(chart: PracticePatient) -> set[str]:
 
 
 def _is_near(booking: PracticeBooking, session: PracticeSession) -> bool:
-    apart = abs(booking.starts_at - session.created_at)
-    return booking.clinician == session.clinician and apart <= timedelta(minutes=30)
+    begins, ends = (at.astimezone(UTC) for at in (booking.starts_at, booking.ends_at))
+    half_an_hour = timedelta(minutes=30)
+    is_around = begins - half_an_hour <= session.created_at <= ends + half_an_hour
+    return booking.clinician == session.clinician and is_around
 
 
 def _pieces(text: str) -> list[str]:

@@ -194,6 +194,7 @@ def _blank_document(number: int, text: str) -> PracticeDocument:
 # ---------------------------------------------------------------- the diary
 
 _WALK_INS = 3
+_AROUND = timedelta(minutes=30)
 _BUSY = 0.6
 """Share of the other slots that are booked."""
 _CLASS_AT, _CLASS_SIZE = time(7, 0), 4
@@ -204,10 +205,12 @@ def diary_of(
 ) -> tuple[PracticeBooking, ...]:
     """Return a booking for each session but the walk-ins', others who came or will come, and a class each morning.
 
-    Whoever has a session has no other booking, and around a walk-in's session that clinician has none at all.
+    Whoever has a session has no other booking, and from half an hour before a walk-in's session begins to half an hour
+    after that clinician has none at all.
     """
     seats = {_seat_of(session): session for session in sessions}
-    walk_ins = [session.key for session in sessions if session.story == PLAIN][:_WALK_INS]
+    alone = [one for seat, one in seats.items() if replace(seat, starts_at=seat.starts_at - _SLOT) not in seats]
+    walk_ins = [session for session in alone if session.story == PLAIN][:_WALK_INS]
     coming = {session.patient for session in sessions}
     others = [chart.key for chart in charts if not chart.archived and chart.key not in coming]
     bookings = list(_session_bookings(seats, walk_ins))
@@ -216,12 +219,16 @@ def diary_of(
     for seat in _seats(now):
         if seat not in seats and rng.random() < _BUSY:
             bookings.append(_booking(seat, rng.choice(others)))
-    return tuple(sorted((*bookings, *_classes(rng, now, others)), key=_when))
+    bookings += _classes(rng, now, others)
+    apart = [booking for booking in bookings if not any(_is_around(booking, session) for session in walk_ins)]
+    return tuple(sorted(apart, key=_when))
 
 
-def _session_bookings(seats: Mapping[_Seat, PracticeSession], walk_ins: Sequence[str]) -> Iterator[PracticeBooking]:
+def _session_bookings(
+    seats: Mapping[_Seat, PracticeSession], walk_ins: Sequence[PracticeSession]
+) -> Iterator[PracticeBooking]:
     for seat, session in seats.items():
-        if session.patient and session.key not in walk_ins:
+        if session.patient and session not in walk_ins:
             yield _booking(seat, session.patient)
 
 
@@ -241,6 +248,11 @@ def _classes(rng: Random, now: datetime, others: Sequence[str]) -> Iterator[Prac
         starts_at = datetime.combine(day, _CLASS_AT, ZONE)
         class_of = tuple(rng.sample(others, _CLASS_SIZE))
         yield PracticeBooking(CLINICIANS[0].user_id, class_of, starts_at, starts_at + timedelta(minutes=30))
+
+
+def _is_around(booking: PracticeBooking, session: PracticeSession) -> bool:
+    begins, ends = booking.starts_at - _AROUND, booking.ends_at + _AROUND
+    return booking.clinician == session.clinician and begins <= session.created_at <= ends
 
 
 def _when(booking: PracticeBooking) -> tuple[datetime, str]:
