@@ -247,7 +247,40 @@ def test_pause_and_resume_hold_over_restarts(terminal: Terminal) -> None:
 def test_check_proves_each_setting(terminal: Terminal) -> None:
     told = terminal.json("check")
     assert told["ok"]
-    assert {one["name"] for one in told["checks"]} >= {"settings", "ledger", "heidi", "heidi_link", "cliniko", "clock"}
+    proved = {"settings", "ledger", "heidi", "heidi_link", "cliniko", "diary", "clock"}
+    assert {one["name"] for one in told["checks"]} >= proved
+
+
+def diary_check(terminal: Terminal, code: int = 0, **settings: str) -> tuple[str, str]:
+    """What `check` says of the diary: a level and a sentence."""
+    ((level, sentence),) = [
+        (one["level"], one["message"])
+        for one in terminal.json("check", code=code, **settings)["checks"]
+        if one["name"] == "diary"
+    ]
+    return level, sentence
+
+
+def test_check_tells_whether_a_key_may_read_the_diary_and_what_goes_without(terminal: Terminal) -> None:
+    level, sentence = diary_check(terminal)
+    assert (level, sentence.partition(":")[0]) == ("ok", "physio-1")
+    (user,) = terminal.sandbox.cliniko.users.values()
+    user.can_read_bookings = False
+    level, sentence = diary_check(terminal)
+    assert level == "warning"
+    assert "not linked to bookings" in sentence
+    assert "SYNC_DIARY_VETO" in sentence
+    assert "role" in sentence
+    assert "third identifier" not in sentence
+    assert "third identifier" in diary_check(terminal, SYNC_MATCH_IDENTIFIERS="3")[1]
+    assert "SYNC_DIARY_VETO" not in diary_check(terminal, SYNC_DIARY_VETO="false")[1]
+
+
+def test_check_takes_no_fault_for_a_role_that_may_not_read_the_diary(terminal: Terminal) -> None:
+    terminal.sandbox.cliniko.fail("bookings", "404")
+    level, sentence = diary_check(terminal, code=1)
+    assert level == "problem"
+    assert sentence.endswith("refused list_bookings.")
 
 
 # ---------------------------------------------------------------- the service

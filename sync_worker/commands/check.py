@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rich.console import Console
 
@@ -20,7 +20,7 @@ from sync_worker.ledger import migrate
 from sync_worker.ledger.storage import open_engine, sqlite_path, writing
 from sync_worker.ledger.trail import Trail
 from sync_worker.ledger.views import Views
-from sync_worker.model import Route
+from sync_worker.model import Practitioner, Route
 from sync_worker.settings import ClinicianSettings, Settings
 from sync_worker.templates import Templates
 
@@ -181,8 +181,30 @@ def _cliniko(
         )
     else:
         yield Finding("time_zone", "ok", f"Dates are written in {settings.timezone or who.time_zone}.")
+    yield _diary(name, settings, cliniko, who, clock)
     yield from _routes(settings, cliniko, clock)
     yield from _clock("cliniko", cliniko.server_date, clock)
+
+
+def _diary(name: str, settings: Settings, cliniko: ClinikoClient, who: Practitioner, clock: SystemClock) -> Finding:
+    """Whether the key may read the clinician's bookings; without that the worker files as if the diary were empty."""
+    try:
+        cliniko.find_bookings(who.practitioner_id, since=clock.now() - timedelta(days=1), until=clock.now())
+    except RemoteError as error:
+        if error.code == "not_permitted":
+            return Finding("diary", "warning", f"{name}: {_without_diary(settings)}")
+        return Finding("diary", "problem", f"{name}: {error.sentence}")
+    return Finding("diary", "ok", f"{name}: Cliniko lets the key read the clinician's diary.")
+
+
+def _without_diary(settings: Settings) -> str:
+    lost = ["notes are not linked to bookings"]
+    if settings.sync_diary_veto:
+        lost.append("the diary never objects to a patient (SYNC_DIARY_VETO)")
+    if settings.sync_match_identifiers == 3:
+        lost.append("an appointment cannot be the third identifier of SYNC_MATCH_IDENTIFIERS=3")
+    sentence = f"Cliniko does not let this key's user read bookings, so {'; '.join(lost)}."
+    return f"{sentence} Give the user a role in Cliniko that sees the clinician's appointments."
 
 
 def _unmet_templates(settings: Settings) -> Iterator[Finding]:
