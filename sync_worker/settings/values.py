@@ -35,7 +35,6 @@ NOT_YET: dict[str, str] = {
     "SYNC_WEB_BASE_URL": "there is no web page",
     "SYNC_WEB_TRUSTED_PROXIES": "there is no web page",
     "SYNC_HEARTBEAT_URL": "no heartbeat is sent",
-    "SYNC_DIARY_VETO": "the diary is not consulted",
 }
 """Settings that are read and checked and have no effect in this version: name -> what is missing."""
 
