@@ -123,7 +123,7 @@ class Amender:
         named = hint_seen(self.ledger, session.hint)
         is_adopted = self.ledger.amendments.last_text(entry) is None
         question: Reason | None = None
-        if not self.preparer.is_about(session, entry.patient_id or ""):
+        if not self.preparer.patients.is_about(session, entry.patient_id or ""):
             question = Reason.PATIENT_CHANGED
         elif is_adopted and self._says_other_than_its_document(entry, session):
             question = Reason.REVISED

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from sync_worker import audit, lifecycle
 from sync_worker.audit import Filing, Finding, NoteSeen, Scope, SessionSeen
+from sync_worker.charts import Charts
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.convert import canonical_text
 from sync_worker.errors import NotAuthorised, RemoteError, Unavailable
@@ -45,6 +46,7 @@ class Auditor:
         *,
         heidi: HeidiClient,
         cliniko: ClinikoClient,
+        charts: Charts,
         identity: Identity,
         reader: SessionReader,
         ledger: Ledger,
@@ -53,6 +55,7 @@ class Auditor:
     ) -> None:
         self._heidi = heidi
         self._cliniko = cliniko
+        self._charts = charts
         self._identity = identity
         self._reader = reader
         self._ledger = ledger
@@ -60,7 +63,6 @@ class Auditor:
         self._state = state
         self._clinician_id = state.clinician_id if state else 0
         self._scope = scope
-        self._charts: dict[str, frozenset[str]] = {}
 
     def run(self, account: Account) -> None:
         """Compare all three and write into `account` what came of it, the trouble of a service included."""
@@ -147,11 +149,8 @@ class Auditor:
         """A patient's chart, and every chart into which it was merged."""
         if patient_id is None:
             return frozenset()
-        if patient_id not in self._charts:
-            patient = self._cliniko.find_patient(patient_id)
-            merged = self._cliniko.with_survivors([patient]) if patient is not None else []
-            self._charts[patient_id] = frozenset({patient_id, *(one.patient_id for one in merged)})
-        return self._charts[patient_id]
+        merged = self._charts.with_survivors(self._charts.with_id(patient_id))
+        return frozenset({patient_id, *(one.patient_id for one in merged)})
 
     # ------------------------------------------------------------ Heidi and the ledger
 

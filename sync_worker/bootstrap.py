@@ -1,15 +1,17 @@
 """The composition root: settings in, a wired worker out. Nothing else builds clients, ledgers or pipelines."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sync_worker import __version__
 from sync_worker.alarms import Alarm, standing
 from sync_worker.amend import Amender
+from sync_worker.charts import Charts
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.collect import Collector, CollectSettings
+from sync_worker.diary import Diary
 from sync_worker.doubts import DoubtResolver
 from sync_worker.errors import ConfigurationError
 from sync_worker.first_look import FirstLook
@@ -21,6 +23,7 @@ from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import LookTimes
 from sync_worker.model import TickReport
+from sync_worker.patients import Patients
 from sync_worker.pipeline import Pipeline, TickSettings
 from sync_worker.posting import Poster, PostSettings
 from sync_worker.prepare import NoteSettings, Preparer
@@ -78,7 +81,40 @@ def note_settings(settings: Settings) -> NoteSettings:
         routes=settings.routes,
         html=settings.cliniko_html,
         draft=settings.sync_note_draft,
+    )
+
+
+def preparer_of(
+    settings: Settings,
+    clinician: ClinicianSettings,
+    heidi: HeidiClient,
+    cliniko: ClinikoClient,
+    identity: Identity,
+    clock: Clock,
+    oldest_session: Callable[[], datetime | None] = lambda: None,
+) -> Preparer:
+    """What makes a clinician's notes: it only reads, so that a plan has one too.
+
+    `oldest_session` tells when the oldest session began whose documents wait.
+    """
+    diary = Diary(
+        cliniko=cliniko,
+        identity=identity,
+        clock=clock,
+        name=clinician.name,
+        veto=settings.sync_diary_veto,
+        oldest_session=oldest_session,
+    )
+    patients = Patients(
+        heidi=heidi,
+        charts=Charts(cliniko, clock),
+        diary=diary,
         identifiers=settings.sync_match_identifiers,
+        zone=identity.zone,
+        clock=clock,
+    )
+    return Preparer(
+        cliniko=cliniko, patients=patients, settings=note_settings(settings), zone=identity.zone, clock=clock
     )
 
 
@@ -132,9 +168,11 @@ class Worker:
             time_zone=settings.timezone,
             clinicians=ledger.clinicians,
         )
-        preparer = Preparer(
-            heidi=heidi, cliniko=cliniko, settings=note_settings(settings), zone=identity.zone, clock=clock
-        )
+
+        def oldest_session() -> datetime | None:
+            return ledger.entries.oldest_pending(ledger.clinicians.enter(clinician.heidi_user_id).clinician_id)
+
+        preparer = preparer_of(settings, clinician, heidi, cliniko, identity, clock, oldest_session)
         return Pipeline(
             settings=ticking,
             heidi=heidi,

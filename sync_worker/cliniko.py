@@ -44,10 +44,9 @@ from sync_worker.model import (
 PER_PAGE = "100"
 MOST_PAGES = 1_000
 """A list longer than this is a service gone wrong, not a practice."""
-MOST_MERGES = 10
-"""How far a chain of merged charts is followed: a loop must end."""
 WITH_ARCHIVED = ("q[]", "archived_at:*")
 Guard = Callable[[], None]
+ADDRESS = re.compile(r"[^\W_][^\s@]*@[^\s@]+")
 FIELD_NAME = re.compile(r"[a-z][a-z_.]{0,31}")
 
 
@@ -111,16 +110,16 @@ class ClinikoClient:
         found = self._patients(("q[]", f"id:={patient_id}"))
         return next((patient for patient in found if patient.patient_id == patient_id), None)
 
-    def with_survivors(self, patients: list[Patient]) -> list[Patient]:
-        """The charts, and the charts that they were merged into, however often."""
-        known = {patient.patient_id: patient for patient in patients}
-        for _ in range(MOST_MERGES):
-            missing = {p.merged_into for p in known.values() if p.merged_into and p.merged_into not in known}
-            found = [patient for id_ in sorted(missing) if (patient := self.find_patient(id_)) is not None]
-            if not found:
-                break
-            known |= {patient.patient_id: patient for patient in found}
-        return list(known.values())
+    def find_patients_with_email(self, address: str) -> list[Patient]:
+        """Everybody whose e-mail holds this address, and perhaps others: `%` and `_` are read as wildcards.
+
+        Nobody where it is no address: one that begins like an operator of Cliniko's would be read as another question.
+        """
+        return self._patients(("q[]", f"email:~{address}")) if ADDRESS.fullmatch(address) else []
+
+    def find_patients_named_like(self, part: str) -> list[Patient]:
+        """Everybody whose family name holds these plain letters."""
+        return self._patients(("q[]", f"last_name:~{part}"))
 
     def _patients(self, *filters: tuple[str, str]) -> list[Patient]:
         query = [*filters, WITH_ARCHIVED, ("per_page", PER_PAGE)]

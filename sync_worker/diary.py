@@ -7,7 +7,7 @@ diary says nothing: patients walk in.
 The first half is pure. `Diary` below reads Cliniko for it, a week at a time, and keeps the bookings in memory only.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
@@ -125,36 +125,48 @@ class _Week:
 class Diary:
     """One clinician's diary. Reads each week of it at most once a minute; `forget` ends the tick."""
 
-    def __init__(self, *, cliniko: ClinikoClient, identity: Identity, clock: Clock, name: str, veto: bool) -> None:
-        """`name` is the clinician's. `veto`: whether it may object to a match, or only link notes (SYNC_DIARY_VETO)."""
+    def __init__(
+        self,
+        *,
+        cliniko: ClinikoClient,
+        identity: Identity,
+        clock: Clock,
+        name: str,
+        veto: bool,
+        oldest_session: Callable[[], datetime | None],
+    ) -> None:
+        """`name` is the clinician's. `veto`: whether it may object to a match, or only link notes (SYNC_DIARY_VETO).
+
+        `oldest_session` tells when the oldest of the sessions at hand began: one reading serves them all, as far as it
+        may reach.
+        """
         self._cliniko = cliniko
         self._identity = identity
         self._clock = clock
         self._name = name
         self._veto = veto
+        self._oldest_session = oldest_session
         self._weeks: list[_Week] = []
         self._unreadable_until: float | None = None
 
-    def word(self, *, session_at: datetime, patient_id: str, since: datetime | None = None) -> DiaryWord:
+    def word(self, *, session_at: datetime, patient_id: str) -> DiaryWord:
         """What the diary says of a session and the patient that it was matched with.
-
-        `since` is when the oldest of the sessions at hand began: one reading serves them all, as far as it may reach.
 
         Raises `RemoteError` where the diary cannot be asked. Where the key's user may not read it, it says nothing.
         """
-        bookings = self._bookings(session_at, since)
+        bookings = self._bookings(session_at)
         word = read_diary(bookings, session_at=session_at, patient_id=patient_id, zone=self._identity.zone())
         return word if self._veto else replace(word, objection=None)
 
-    def booked(self, *, session_at: datetime, since: datetime | None = None) -> frozenset[str]:
-        """The patients with a booking of their own around a session's beginning; `since` and errors as with `word`."""
-        return booked(self._bookings(session_at, since), session_at=session_at)
+    def booked(self, *, session_at: datetime) -> frozenset[str]:
+        """The patients with a booking of their own around a session's beginning; errors as with `word`."""
+        return booked(self._bookings(session_at), session_at=session_at)
 
     def forget(self) -> None:
         """The tick is over: the next one reads again. What the key may not do is remembered."""
         self._weeks.clear()
 
-    def _bookings(self, session_at: datetime, since: datetime | None) -> Sequence[Booking]:
+    def _bookings(self, session_at: datetime) -> Sequence[Booking]:
         day, now = self._day(session_at), self._clock.monotonic()
         self._weeks = [week for week in self._weeks if now < week.fresh_until]
         known = next((week for week in self._weeks if week.first <= day <= week.last), None)
@@ -162,7 +174,7 @@ class Diary:
             return known.bookings
         if self._unreadable_until is not None and now < self._unreadable_until:
             return ()
-        oldest = min(day, self._day(since or session_at))
+        oldest = min(day, self._day(self._oldest_session() or session_at))
         first = day - timedelta(days=(day - oldest).days % MOST_DAYS)  # whole weeks from the oldest on
         last = min(first + timedelta(days=MOST_DAYS - 1), max(day, self._day(self._clock.now())))
         return self._read(first, last, fresh_until=now + FRESH_SECONDS)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sync_worker.model import (
     Accepted,
+    Entry,
     InDoubt,
     KeyTrouble,
     NotSent,
@@ -63,6 +64,27 @@ WAITS_ON: Mapping[Reason, WaitsOn] = {
 
 DOUBTS = frozenset({Reason.TWICE_IN_DOUBT, Reason.TWO_NOTES, Reason.DOUBT_KEY_GONE})
 """Reviews about a note that may exist already: ended only by `resolve`, or by looking again."""
+
+ASKED_AGAIN = frozenset(
+    {
+        Reason.NO_MATCH,
+        Reason.NOT_IDENTIFIABLE,
+        Reason.SEVERAL_CHARTS,
+        Reason.ARCHIVED_ONLY,
+        Reason.LINK_CONTRADICTED,
+        Reason.BIRTH_DATES_DIFFER,
+        Reason.THIRD_IDENTIFIER,
+        Reason.PRIVACY_DECLINED,
+        Reason.CONSENT_REFUSED,
+        Reason.GROUP_SESSION,
+        Reason.DIARY_DISAGREES,
+        Reason.PATIENT_UNAVAILABLE,
+        Reason.PATIENT_CHANGED,
+    }
+)
+"""Questions of identity: asked again, so that mending the chart, the session or the diary empties the list."""
+ASK_AGAIN_AFTER = timedelta(hours=1)
+REFUSALS = frozenset({Reason.PRIVACY_DECLINED, Reason.CONSENT_REFUSED})
 
 MOST_ATTEMPTS_IN_DOUBT = 2
 """One attempt, and one more after two looks found nothing. Then a person decides."""
@@ -167,6 +189,15 @@ def beginning(
     if in_first_sweep:
         return S.SKIPPED, Reason.BEFORE_START
     return S.REVIEW, Reason.LATE_START  # nobody can tell whether it was copied by hand already
+
+
+def waived_by_choice(entry: Entry, patient_id: str) -> frozenset[Reason]:
+    """The refusals that a person knows of who chooses this patient for an entry: those that it was held for.
+
+    What one patient declined, another may not have: with another chart that is asked anew.
+    """
+    known = entry.waived | (REFUSALS & {entry.reason})
+    return known if entry.patient_id in (None, patient_id) else known - {Reason.PRIVACY_DECLINED}
 
 
 def is_finished(*, text_since: datetime, read_at: datetime, settle: timedelta) -> bool:

@@ -489,6 +489,8 @@ class Entry:
     note_updated_at: datetime | None = None
     """Cliniko's stamp of the note as we left it; None where somebody else may have changed it since."""
     wish: Wish | None = None
+    waived: frozenset[Reason] = frozenset()
+    """Refusals that a person knew of who chose the patient: they do not hold the note up again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ pipeline's.
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import Enum, auto
+from functools import partial
 from typing import Protocol
 
 from sync_worker import lifecycle
@@ -62,6 +63,8 @@ class Delivery(Enum):
     """Nothing was asked of Cliniko: it waits, or there is nothing to file."""
     IN_DOUBT = auto()
     RATE_LIMITED = auto()
+    STALE = auto()
+    """Nothing was sent: the patient's chart was read too long ago, and must be read again first."""
     PAUSED = auto()
     FAILED = auto()
 
@@ -84,7 +87,7 @@ class Outbox:
         self._is_over = False
 
     def run(self) -> bool:
-        """Deliver every pending entry that is due, each at most once; let those that failed go behind the others.
+        """Deliver every entry that is due, each at most once; let those that failed go behind the others.
 
         True if the time was over before the entries were.
 
@@ -109,9 +112,11 @@ class Outbox:
         return False
 
     def _due(self) -> Iterator[Entry]:
+        """What is pending; then the questions of identity that it is time to ask again."""
         now = self._clock.now()
-        rested_since = now - self._settle
-        return self._ledger.entries.due(self._lease.clinician_id, Status.PENDING, now, rested_since=rested_since)
+        due = partial(self._ledger.entries.due, self._lease.clinician_id, now=now, rested_since=now - self._settle)
+        yield from due(Status.PENDING)
+        yield from due(Status.REVIEW, unfiled_for=lifecycle.ASKED_AGAIN)
 
     def _deliver_safely(self, entry: Entry) -> Delivery:
         """Deliver one entry; its own failure is noted and stays its own. The clinician's trouble is raised."""
@@ -136,10 +141,10 @@ class Outbox:
         return Delivery.FAILED
 
     def _deliver_patiently(self, entry: Entry) -> Delivery:
-        """Deliver; after a 429 the budget waits for the reset, and the same entry goes first."""
+        """Deliver; after a 429 the budget waits for the reset, and the same entry goes first, its chart read again."""
         for _ in range(RATE_LIMITS_PER_TICK):
             result = self._pipeline.deliver(self._lease, entry)
-            if result is not Delivery.RATE_LIMITED:
+            if result not in (Delivery.RATE_LIMITED, Delivery.STALE):
                 return result
         raise RateLimited("cliniko", "create_note", status=429, hint="Cliniko asks for patience: it is tried again.")
 

@@ -147,6 +147,7 @@ class Pipeline:
         finally:
             self.reader.forget()
             self.first_look.forget()
+            self.preparer.patients.forget()
         if lease is not None:
             self._close_tick(lease)
         return TickReport(self.settings.name, self._tally, self._trouble, is_cut_short=is_cut_short)
@@ -207,12 +208,7 @@ class Pipeline:
         if not entry.pinned and self.siblings.is_regenerated(entry, document, documents):
             self.hold(lease, entry, Reason.REGENERATED)
             return Delivery.DONE
-        match self.preparer.prepare(
-            session,
-            document,
-            pinned_patient_id=entry.patient_id if entry.pinned else None,
-            bound_patient_id=entry.patient_id if entry.bound else None,
-        ):
+        match self.preparer.prepare(session, document, entry):
             case NeedsReview() as why:
                 self.hold(lease, entry, why.reason, why)
                 return Delivery.DONE
@@ -223,6 +219,9 @@ class Pipeline:
                 self.hold(lease, entry, Reason.ALREADY_THERE)
                 return Delivery.DONE
             case Prepared() as prepared:
+                if entry.status is Status.REVIEW:
+                    entry = self.ledger.entries.reopen(lease, entry, now=self.clock.now())
+                    log.info("entry.reopened", entry=entry.entry_id)
                 return self.poster.post(lease, entry, prepared, hint_seen(self.ledger, session.hint), self._tally)
 
     # ------------------------------------------------------------ before the request
@@ -283,10 +282,13 @@ class Pipeline:
     def hold(self, lease: Lease, entry: Entry, reason: Reason, why: NeedsReview | None = None) -> None:
         """Put an entry before a person, with the evidence."""
         candidates = why.candidates if why else ()
+        if entry.status is Status.REVIEW and entry.reason is reason:
+            self.ledger.entries.ask_again(lease, entry, candidates, now=self.clock.now())
+            return
         self.ledger.entries.hold_for_review(lease, entry, reason, candidates, now=self.clock.now())
         self._tally.review += 1
-        code = why.code if why else None
-        log.info("entry.held", entry=entry.entry_id, reason=reason, code=code, candidates=len(candidates))
+        code, rule = (why.code, why.rule) if why else (None, None)
+        log.info("entry.held", entry=entry.entry_id, reason=reason, rule=rule, code=code, candidates=len(candidates))
 
     def _skip(self, lease: Lease, entry: Entry, reason: Reason) -> None:
         self.ledger.entries.skip(lease, entry, reason, now=self.clock.now())

@@ -134,12 +134,7 @@ class Planner:
     def _prepare(
         self, session: Session, document: Document, entry: Entry | None
     ) -> tuple[str, str | None, Note | None]:
-        match self._preparer.prepare(
-            session,
-            document,
-            pinned_patient_id=entry.patient_id if entry and entry.pinned else None,
-            bound_patient_id=entry.patient_id if entry and entry.bound else None,
-        ):
+        match self._preparer.prepare(session, document, entry):
             case NeedsReview(reason):
                 return "review", reason, None
             case Skipped(reason):

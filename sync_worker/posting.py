@@ -63,6 +63,7 @@ class Poster:
         self._leases = leases
         self._clock = clock
         self._rehearsed: dict[int, tuple[bytes, float]] = {}
+        self._read_again: int | None = None
 
     def post(self, lease: Lease, entry: Entry, prepared: Prepared, hint: HintSeen, tally: Tally) -> Delivery:
         """Claim, send once, settle. No retry in here, by design.
@@ -84,6 +85,8 @@ class Poster:
         )
         self._cliniko.wait_for_turn()
         self._clock.check_stop()
+        if self._must_be_read_again(entry, prepared):
+            return Delivery.STALE
         attempt = self._ledger.attempts.claim(lease, entry, claim, now=self._no_later_than_cliniko())  # commit 1
         if attempt is None:
             return Delivery.PAUSED if self._ledger.clinicians.is_paused(lease.clinician_id) else Delivery.ASIDE
@@ -93,6 +96,15 @@ class Poster:
             log.exception("attempt.failed", entry=entry.entry_id, attempt=attempt.number)
             outcome = InDoubt("unexpected")
         return self._settle(lease, entry, attempt, outcome, prepared, meant, tally)  # commit 2
+
+    def _must_be_read_again(self, entry: Entry, prepared: Prepared) -> bool:
+        """Whether the chart was read so long before its turn came that it may have changed: once an entry and turn.
+
+        Where the rate is so low that the turn takes longer than that again, there is no better reading to be had.
+        """
+        is_old = self._clock.monotonic() > prepared.fresh_until and self._read_again != entry.entry_id
+        self._read_again = entry.entry_id if is_old else None
+        return is_old
 
     def _no_later_than_cliniko(self) -> datetime:
         """When the attempt begins, by whichever clock is behind: a look begins a day before it, on Cliniko's clock."""

@@ -106,9 +106,5 @@ class Previewer:
         is_waiting = entry is not None and entry.status is Status.REVIEW  # its reason may be of yesterday
         if planned.action == "review" and planned.reason not in SAY_NOTHING_OF_PATIENT and not is_waiting:
             return None, Reason(planned.reason or "")
-        match = self._preparer.patient_for(
-            session,
-            pinned_patient_id=entry.patient_id if entry and entry.pinned else None,
-            bound_patient_id=entry.patient_id if entry and entry.bound else None,
-        )
+        match = self._preparer.patients.patient_for(session, entry)
         return (match.patient_id, None) if isinstance(match, Matched) else (None, match.reason)

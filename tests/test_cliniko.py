@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
-from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -262,25 +261,6 @@ def test_a_server_that_ignores_the_id_does_not_choose_the_patient(connect: Conne
         found = client.find_patient("2")
     assert found is not None
     assert found.patient_id == "2"
-
-
-def test_merged_charts_are_followed_to_the_one_that_survived(practice: Practice) -> None:
-    charts = [practice.cliniko.add_patient(first_name="Mary", last_name=f"J{number}") for number in range(4)]
-    for loser, winner in pairwise(charts):
-        practice.cliniko.merge_patients(loser, winner)
-    first = practice.client.find_patient(charts[0])
-    assert first is not None
-    assert [one.patient_id for one in practice.client.with_survivors([first])] == charts
-    assert practice.client.with_survivors([]) == []
-
-
-def test_charts_that_were_merged_into_each_other_do_not_go_round_for_ever(practice: Practice) -> None:
-    one, two = (practice.cliniko.add_patient(first_name="Mary", last_name="Jones") for _ in range(2))
-    practice.cliniko.merge_patients(one, two)
-    practice.cliniko.merge_patients(two, one)
-    first = practice.client.find_patient(one)
-    assert first is not None
-    assert {chart.patient_id for chart in practice.client.with_survivors([first])} == {one, two}
 
 
 # ---------------------------------------------------------------- the diary

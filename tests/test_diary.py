@@ -265,11 +265,18 @@ def mary(clinic: Clinic) -> str:
     return clinic.a_patient()
 
 
-def diary_of(clinic: Clinic, *, veto: bool = True) -> Diary:
+def diary_of(clinic: Clinic, *, veto: bool = True, oldest: datetime | None = None) -> Diary:
     pipeline = clinic.worker.pipelines["physio-1"]
     pipeline.identity.practitioner()
     clinic.cliniko.requests.clear()
-    return Diary(cliniko=pipeline.cliniko, identity=pipeline.identity, clock=clinic.clock, name="A. Physio", veto=veto)
+    return Diary(
+        cliniko=pipeline.cliniko,
+        identity=pipeline.identity,
+        clock=clinic.clock,
+        name="A. Physio",
+        veto=veto,
+        oldest_session=lambda: oldest,
+    )
 
 
 def a_booking(clinic: Clinic, *patients: str, ago: timedelta = timedelta(hours=1)) -> str:
@@ -282,8 +289,8 @@ def a_booking(clinic: Clinic, *patients: str, ago: timedelta = timedelta(hours=1
     )
 
 
-def word(clinic: Clinic, diary: Diary, patient: str, ago: timedelta = timedelta(hours=1), **how: datetime) -> DiaryWord:
-    return diary.word(session_at=clinic.clock.now() - ago, patient_id=patient, **how)
+def word(clinic: Clinic, diary: Diary, patient: str, ago: timedelta = timedelta(hours=1)) -> DiaryWord:
+    return diary.word(session_at=clinic.clock.now() - ago, patient_id=patient)
 
 
 def windows(clinic: Clinic) -> list[tuple[str, str]]:
@@ -296,11 +303,12 @@ def windows(clinic: Clinic) -> list[tuple[str, str]]:
 def test_one_reading_serves_all_sessions_of_a_tick_and_the_next_tick_reads_again(clinic: Clinic, mary: str) -> None:
     days = [timedelta(days=number, hours=1) for number in range(6)]
     made = [a_booking(clinic, mary, ago=ago) for ago in days]
-    diary, oldest = diary_of(clinic), clinic.clock.now() - days[-1]
+    oldest = clinic.clock.now() - days[-1]
+    diary = diary_of(clinic, oldest=oldest)
     for _ in range(2):
-        found = [word(clinic, diary, mary, ago, since=oldest).booking_id for ago in days]
+        found = [word(clinic, diary, mary, ago).booking_id for ago in days]
         assert found == made
-        assert diary.booked(session_at=oldest, since=oldest) == {mary}
+        assert diary.booked(session_at=oldest) == {mary}
     # from twelve hours before the oldest session's day until half an hour after today, by Hobart's clock
     assert windows(clinic) == [("2026-11-13T01:00:00Z", "2026-11-19T13:30:00Z")]
     diary.forget()
@@ -322,8 +330,8 @@ def test_a_reading_is_used_for_a_minute(clinic: Clinic, clock: TestClock, mary: 
 def test_a_backlog_of_a_year_is_read_a_week_at_a_time_and_only_where_it_is_needed(clinic: Clinic, mary: str) -> None:
     days = [timedelta(days=number) for number in (365, 359, 358, 1, 0)]
     made = [a_booking(clinic, mary, ago=ago) for ago in days]
-    diary, oldest = diary_of(clinic), clinic.clock.now() - days[0]
-    assert [word(clinic, diary, mary, ago, since=oldest).booking_id for ago in days] == made
+    diary = diary_of(clinic, oldest=clinic.clock.now() - days[0])
+    assert [word(clinic, diary, mary, ago).booking_id for ago in days] == made
     lengths = [datetime.fromisoformat(until) - datetime.fromisoformat(since) for since, until in windows(clinic)]
     assert len(lengths) == 3
     assert max(lengths) == timedelta(days=7, hours=12, minutes=30)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sync_worker.bootstrap import cliniko_client, heidi_client, note_settings
+from sync_worker.bootstrap import cliniko_client, heidi_client, preparer_of
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, print_json, report, say
@@ -21,7 +21,6 @@ from sync_worker.ledger import Ledger
 from sync_worker.ledger.views import Views
 from sync_worker.model import ClinicianState, PlannedEntry
 from sync_worker.plan import Planner, PlanScope
-from sync_worker.prepare import Preparer
 from sync_worker.preview import Preview, Previewer
 from sync_worker.reading import SessionReader
 from sync_worker.settings import ClinicianSettings, Settings
@@ -79,7 +78,7 @@ def bench(
     identity = Identity(cliniko=cliniko, heidi_user_id=clinician.heidi_user_id, time_zone=settings.timezone)
     state = Views(ledger.engine).clinicians().get(clinician.heidi_user_id) if ledger else None
     reader = SessionReader(heidi, clock)
-    preparer = Preparer(heidi=heidi, cliniko=cliniko, settings=note_settings(settings), zone=identity.zone, clock=clock)
+    preparer = preparer_of(settings, clinician, heidi, cliniko, identity, clock)
 
     def planner(scope: PlanScope) -> Planner:
         return Planner(

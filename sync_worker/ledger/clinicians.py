@@ -94,7 +94,7 @@ class Clinicians:
         """Whether our clock was far ahead when something was written that is still to be done."""
         if state.last_poll_at is not None and state.last_poll_at > now:
             return True
-        waiting = EntryRow.status.in_([Status.PENDING, Status.IN_DOUBT])
+        waiting = EntryRow.status.in_([Status.PENDING, Status.IN_DOUBT, Status.REVIEW])
         far = EntryRow.due_at > now + 2 * LONGEST_POSTPONEMENT
         query = select(EntryRow.id).where(EntryRow.clinician_id == state.clinician_id, waiting, far).limit(1)
         with reading(self.engine) as db:

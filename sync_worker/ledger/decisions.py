@@ -36,7 +36,13 @@ class Decisions:
             self._require_no_note(entry)
             if entry.reason in lifecycle.DOUBTS:
                 raise NotPossible(_doubt_first(entry))
-            chosen = {"patient_id": patient_id, "pinned": True, "bound": False}
+            waived = lifecycle.waived_by_choice(entry, patient_id)
+            chosen = {
+                "patient_id": patient_id,
+                "pinned": True,
+                "bound": False,
+                "waived": " ".join(sorted(waived)) or None,
+            }
             told = {"decision": "assign", "patient_id": patient_id}
             self._move(db, entry, Status.PENDING, now, told, due_at=now, failures=0, **chosen)
 

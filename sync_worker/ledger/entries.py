@@ -1,11 +1,13 @@
 """The entries: one document bound for one note, its status, and what is due."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, func, select, true, tuple_, update
+from sqlalchemy import Engine, func, select, tuple_, update
 
+from sync_worker import lifecycle
 from sync_worker.errors import EntryMoved
 from sync_worker.ledger.moves import WORKER, entries, entries_of, entry_of, move, require_lease
 from sync_worker.ledger.storage import reading, writing
@@ -40,20 +42,26 @@ class Entries:
         return entry_of(row) if row else None
 
     def due(
-        self, clinician_id: int, status: Status, now: datetime, *, rested_since: datetime | None = None
+        self,
+        clinician_id: int,
+        status: Status,
+        now: datetime,
+        *,
+        rested_since: datetime | None = None,
+        unfiled_for: Iterable[Reason] | None = None,
     ) -> Iterator[Entry]:
         """The clinician's entries of one status that are due, longest due first, each at most once.
 
-        `rested_since` leaves out those whose text changed after it.
+        `rested_since` leaves out those whose text changed after it, `unfiled_for` those that have a note or wait for
+        other reasons.
         """
         last: tuple[datetime, int] | None = None
-        query = (
-            entries()
-            .where(EntryRow.clinician_id == clinician_id, EntryRow.status == status, EntryRow.due_at <= now)
-            .where(true() if rested_since is None else EntryRow.text_since <= rested_since)
-            .order_by(EntryRow.due_at, EntryRow.id)
-            .limit(PAGE)
-        )
+        wanted = [EntryRow.clinician_id == clinician_id, EntryRow.status == status, EntryRow.due_at <= now]
+        if rested_since is not None:
+            wanted.append(EntryRow.text_since <= rested_since)
+        if unfiled_for is not None:
+            wanted += [EntryRow.note_id.is_(None), EntryRow.reason.in_(sorted(unfiled_for))]
+        query = entries().where(*wanted).order_by(EntryRow.due_at, EntryRow.id).limit(PAGE)
         while True:
             following = query if last is None else query.where(tuple_(EntryRow.due_at, EntryRow.id) > last)
             with reading(self.engine) as db:
@@ -130,13 +138,29 @@ class Entries:
     ) -> None:
         """Put an entry before a person, with the evidence: ids and names of fields, no values.
 
-        Whatever was wished of its note is over. `hint` is whom its session is known to be about from now on.
+        Whatever was wished of its note is over. `hint` is whom its session is known to be about from now on. A
+        question that may answer itself is asked again after a while.
         """
         evidence = evidence_of(candidates)
         details = evidence if candidates else None
         values: dict[str, Any] = {"evidence": evidence, "wish": None, "details": details} | _hinted(hint)
+        if reason in lifecycle.ASKED_AGAIN and entry.note_id is None:
+            values["due_at"] = now + lifecycle.ASK_AGAIN_AFTER
         as_seen = EntryRow.wish.is_not_distinct_from(entry.wish)
         self._move(lease, entry, Status.REVIEW, as_seen, now=now, reason=reason, **values)
+
+    def ask_again(self, lease: Lease, entry: Entry, candidates: Sequence[Candidate], *, now: datetime) -> None:
+        """It was asked again, and the answer is the same but perhaps for the evidence: it goes on waiting."""
+        self._touch(lease, entry, evidence=evidence_of(candidates), due_at=now + lifecycle.ASK_AGAIN_AFTER)
+
+    def reopen(self, lease: Lease, entry: Entry, *, now: datetime) -> Entry:
+        """What an entry waited for has come, a mended chart for instance: it may be filed. Gives it back as it is now.
+
+        Raises `EntryMoved` if a person decided meanwhile.
+        """
+        still = (EntryRow.note_id.is_(None), EntryRow.reason == entry.reason)
+        self._move(lease, entry, Status.PENDING, *still, now=now, due_at=now, failures=0)
+        return replace(entry, status=Status.PENDING, reason=None, due_at=now, failures=0)
 
     def adopt(self, lease: Lease, entry: Entry, note: StoredNote, hint: HintSeen | None, *, now: datetime) -> None:
         """The document's note is in Cliniko already, filed by a worker whose ledger is lost: it is this entry's.

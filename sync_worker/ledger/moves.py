@@ -49,6 +49,7 @@ def entries() -> Select[Any]:
         EntryRow.hint_link,
         EntryRow.note_updated_at,
         EntryRow.wish,
+        EntryRow.waived,
         EntryRow.found_at,
     )
     return select(*columns)
@@ -209,5 +210,6 @@ def entry_of(row: Row[Any]) -> Entry:
         hint_link=row.hint_link,
         note_updated_at=row.note_updated_at,
         wish=Wish(row.wish) if row.wish else None,
+        waived=frozenset(map(Reason, (row.waived or "").split())),
         found_at=row.found_at,
     )

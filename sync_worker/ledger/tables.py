@@ -195,6 +195,9 @@ class EntryRow(Base):
     hint_link: Mapped[str | None] = mapped_column(String(64))  # the patient id that Heidi linked then
     note_updated_at: Mapped[datetime | None]  # Cliniko's stamp of the note as we left it
     wish: Mapped[str | None] = mapped_column(String(16))  # what a tick is to do to the note: update or withdraw
+    waived: Mapped[str | None] = mapped_column(
+        String(128)
+    )  # refusals that a person knew of: reasons with a space between
 
 
 class AttemptRow(Base):

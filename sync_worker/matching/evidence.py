@@ -138,6 +138,12 @@ _FITS = {NameFit.EXACT: Evidence.NAME_EXACT, NameFit.NICKNAME: Evidence.NAME_NIC
 _SLIPS = {NameSlip.FAMILY: Evidence.FAMILY_NAME_SLIP, NameSlip.GIVEN: Evidence.GIVEN_NAME_SLIP}
 
 
+def is_alike(candidate: Candidate) -> bool:
+    """Whether a chart is alike enough to be shown to a person who looks for a patient."""
+    agrees = set(candidate.agrees) - {Evidence.GIVEN_NAME}
+    return bool(agrees) or Evidence.BIRTH_DATE_NEAR in candidate.against
+
+
 def survivor(chart: Chart, charts: Mapping[str, Chart]) -> Chart | None:
     """Follow merges to their end; None if the trail leaves what was read or runs in a circle."""
     for _ in charts:  # a trail longer than the number of charts is a circle

@@ -55,6 +55,18 @@ def read_name(text: str) -> TypedName | None:
     return TypedName(_all_splits(parts), other_given, words)
 
 
+def family_name_part(name: str) -> str:
+    """Letters that a typed family name holds in whatever way a chart spells it; "" if there are too few.
+
+    The longest run of plain letters, without its first one: that dodges accents, apostrophes, hyphens and capitals.
+    """
+    bare = _BESIDE.sub(" ", _NOTE.split(name, maxsplit=1)[0])
+    first, comma, _ = bare.partition(",")
+    words = first.split() if comma else bare.split()[1:]
+    letters = max(_PLAIN_LETTERS.findall(" ".join(words)), key=len, default="")[1:].lower()
+    return letters if len(letters) >= _FEWEST_LETTERS else ""
+
+
 def same_given_name(one: str, other: str) -> bool:
     """Whether two charts' first names are the same after folding."""
     return "".join(chart_given(one)[0]) == "".join(chart_given(other)[0])
@@ -100,6 +112,9 @@ def _simple(text: str) -> Words:
 
 # ---------------------------------------------------------------- reading
 
+_PLAIN_LETTERS = re.compile("[A-Za-z]+")
+_FEWEST_LETTERS = 2
+"""In fewer letters half of the practice would be alike."""
 _LONGEST_NAME = 12
 """Words. The longest plausible full names have eight or nine; beyond that somebody pasted a sentence."""
 

@@ -95,9 +95,9 @@ BROKEN_WORKERS = (
     ),
     BrokenWorker(
         "lets the one more request go to another patient",
-        "pipeline.py",
-        "            bound_patient_id=entry.patient_id if entry.bound else None,\n",
-        "            bound_patient_id=None,\n",
+        "patients.py",
+        "if entry is not None and entry.bound and isinstance(match, Matched)",
+        "if entry is not None and False and isinstance(match, Matched)",
         (DOUBT,),
     ),
     BrokenWorker(

@@ -1,0 +1,89 @@
+"""Cliniko's charts as one tick reads them: each question asked once, the answers kept in memory for a minute.
+
+A list is whole or it is an error: a failed or cut search never reads as "nobody". Archived charts are in every answer,
+since "archived" and "not a patient" must not look alike, and merges are followed to the chart that survived.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from functools import partial
+
+from sync_worker.cliniko import ClinikoClient
+from sync_worker.clock import Clock
+from sync_worker.model import Patient
+
+FRESH_SECONDS = 60.0
+MOST_ANSWERS = 256
+MOST_MERGES = 10
+"""How far a chain of merged charts is followed: a loop must end."""
+
+
+class Charts:
+    """One clinician's view of the practice's charts. `forget` ends the tick."""
+
+    def __init__(self, cliniko: ClinikoClient, clock: Clock) -> None:
+        self._cliniko = cliniko
+        self._clock = clock
+        self._answers: dict[tuple[str, str], tuple[list[Patient], float]] = {}
+        self._fresh_until: dict[str, float] = {}
+
+    def born(self, birth_date: date) -> list[Patient]:
+        """Everybody of one birth date."""
+        return self._ask("born", birth_date.isoformat(), partial(self._cliniko.find_patients_born, birth_date))
+
+    def with_email(self, address: str) -> list[Patient]:
+        """Everybody whose e-mail holds this address; Cliniko may or may not tell capitals apart.
+
+        So both ways of writing it are asked for, as it was typed and in small letters.
+        """
+        found: dict[str, Patient] = {}
+        for way in dict.fromkeys((address.strip(), address.strip().lower())):
+            charts = self._ask("email", way, partial(self._cliniko.find_patients_with_email, way))
+            found |= {chart.patient_id: chart for chart in charts}
+        return list(found.values())
+
+    def with_id(self, patient_id: str) -> list[Patient]:
+        """The chart of an id, if there is one. What is no number is no id of Cliniko's, and is not asked for."""
+        if not (patient_id.isascii() and patient_id.isdigit()):
+            return []
+        return self._ask("id", patient_id, partial(self._one, patient_id))
+
+    def named_like(self, part: str) -> list[Patient]:
+        """Everybody whose family name holds these letters."""
+        return self._ask("name", part, partial(self._cliniko.find_patients_named_like, part))
+
+    def with_survivors(self, charts: Iterable[Patient]) -> list[Patient]:
+        """The charts, each once, and those that they were merged into, however often."""
+        known = {chart.patient_id: chart for chart in charts}
+        for _ in range(MOST_MERGES):
+            missing = {one.merged_into for one in known.values() if one.merged_into and one.merged_into not in known}
+            found = [chart for patient_id in sorted(missing) for chart in self.with_id(patient_id)]
+            if not found:
+                break
+            known |= {chart.patient_id: chart for chart in found}
+        return list(known.values())
+
+    def fresh_until(self, patient_id: str) -> float:
+        """Until when, on the monotonic clock, what was read of a chart may be relied upon."""
+        return self._fresh_until.get(patient_id, 0.0)
+
+    def forget(self) -> None:
+        """The tick is over: what was read is let go."""
+        self._answers.clear()
+        self._fresh_until.clear()
+
+    def _one(self, patient_id: str) -> list[Patient]:
+        chart = self._cliniko.find_patient(patient_id)
+        return [chart] if chart is not None else []
+
+    def _ask(self, by: str, value: str, ask: Callable[[], list[Patient]]) -> list[Patient]:
+        answer, until = self._answers.get((by, value), (None, 0.0))
+        if answer is not None and self._clock.monotonic() < until:
+            return answer
+        until = self._clock.monotonic() + FRESH_SECONDS  # counted from before the request
+        answer = ask()
+        if len(self._answers) >= MOST_ANSWERS:
+            self._answers.clear()
+        self._answers[by, value] = (answer, until)
+        self._fresh_until |= {chart.patient_id: until for chart in answer}
+        return answer

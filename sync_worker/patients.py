@@ -1,0 +1,193 @@
+"""The patient of a session: what Heidi says of them, the charts that it may mean, the rules, the diary's objections.
+
+Charts are looked for by birth date and linked id; by e-mail and by family name only where the answer may depend on it,
+or a person will want to see more. Answers hold ids and names of fields, never values.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import date, tzinfo
+
+from sync_worker.charts import Charts
+from sync_worker.clock import Clock
+from sync_worker.diary import Diary
+from sync_worker.heidi import HeidiClient
+from sync_worker.matching import (
+    IDENTITY,
+    Evidence,
+    check_patient,
+    family_name_part,
+    is_alike,
+    match_patient,
+    usable_birth_date,
+)
+from sync_worker.model import Ambiguous, Entry, Hint, Matched, MatchOutcome, NoMatch, Patient, Reason, Session
+
+MOST_SUGGESTIONS = 20
+"""Charts alike in name that are shown to a person. More would be no help."""
+BY_EMAIL = 4
+"""The first rule that needs the e-mail."""
+BY_EMAIL_ALONE = 5
+"""The rule for which nobody else of that name may be in the mailbox, however Cliniko writes it."""
+
+
+class Patients:
+    """Finds the patient of each of one clinician's sessions. Reads only.
+
+    `identifiers` must agree before a note is filed without asking; `zone` gives the practice's time zone.
+    """
+
+    def __init__(
+        self,
+        *,
+        heidi: HeidiClient,
+        charts: Charts,
+        diary: Diary,
+        identifiers: int,
+        zone: Callable[[], tzinfo],
+        clock: Clock,
+    ) -> None:
+        self._heidi = heidi
+        self._charts = charts
+        self._diary = diary
+        self._identifiers = identifiers
+        self._zone = zone
+        self._clock = clock
+
+    def patient_for(self, session: Session, entry: Entry | None) -> MatchOutcome:
+        """The chart that a session's note goes to, or why there is none.
+
+        `entry` tells what is decided already: a person's choice of patient, or the one an attempt in doubt was for.
+
+        Raises `RemoteError` where a service does not answer: an empty answer and none are not the same.
+        """
+        if entry is not None and entry.pinned and entry.patient_id is not None:
+            match = self._check_pinned(session, entry, entry.patient_id)
+        else:
+            match = self._match(session)
+        if entry is not None and entry.bound and isinstance(match, Matched) and entry.patient_id != match.patient_id:
+            return Ambiguous(Reason.PATIENT_CHANGED, match.candidates, match.rule)
+        return match
+
+    def booking_for(self, session: Session, patient_id: str) -> str | None:
+        """The patient's own booking with the clinician at the session's time, if there is exactly one."""
+        return self._diary.word(session_at=session.created_at, patient_id=patient_id).booking_id
+
+    def fresh_until(self, patient_id: str) -> float:
+        """Until when, on the monotonic clock, a chart need not be read again before its note is sent."""
+        return self._charts.fresh_until(patient_id)
+
+    def is_about(self, session: Session, patient_id: str) -> bool:
+        """Whether a session is still about the patient of this chart, or of the one it was merged into."""
+        hint = self._completed(session)
+        charts = self._charts.with_survivors(self._charts.with_id(patient_id))
+        if hint is None or not charts:
+            return False
+        born = replace(hint, birth_date=usable_birth_date(hint.birth_date, today=self._today()))
+        looked_at = [check_patient(born, one) for one in charts]
+        if any(Evidence.BIRTH_DATE in one.agrees and not IDENTITY & set(one.against) for one in looked_at):
+            return True
+        return isinstance(match_patient(hint, charts, today=self._today()), Matched)
+
+    def forget(self) -> None:
+        """The tick is over: what was read is let go."""
+        self._charts.forget()
+        self._diary.forget()
+
+    # ------------------------------------------------------------ by the rules
+
+    def _match(self, session: Session) -> MatchOutcome:
+        if session.consent is False:
+            return NoMatch(Reason.CONSENT_REFUSED)
+        hint = self._completed(session)
+        if hint is None:
+            return NoMatch(Reason.BIRTH_DATES_DIFFER)
+        match, charts = self._look_wider(session, hint)
+        if not isinstance(match, Matched):
+            return match
+        chosen = next(chart for chart in charts if chart.patient_id == match.patient_id)
+        if chosen.accepted_privacy_policy is False:
+            return Ambiguous(Reason.PRIVACY_DECLINED, match.candidates, match.rule)
+        objection = self._diary.word(session_at=session.created_at, patient_id=match.patient_id).objection
+        return match if objection is None else Ambiguous(objection, match.candidates, match.rule)
+
+    def _look_wider(self, session: Session, hint: Hint) -> tuple[MatchOutcome, list[Patient]]:
+        """The answer of the rules, over as few charts as it needs, and those charts."""
+        born = usable_birth_date(hint.birth_date, today=self._today())
+        by_date = self._charts.born(born) if born else []
+        charts = self._charts.with_survivors([*by_date, *self._charts.with_id((hint.linked_patient_id or "").strip())])
+        match = self._by_rules(session, hint, charts)
+        if hint.email and self._may_depend_on_email(match):
+            charts = self._charts.with_survivors([*charts, *self._charts.with_email(hint.email)])
+            match = self._by_rules(session, hint, charts)
+        if _may_depend_on_others(match) and (part := family_name_part(hint.name)):
+            alike = self._alike(hint, self._charts.named_like(part))
+            charts = self._charts.with_survivors([*charts, *alike])
+            match = self._by_rules(session, hint, charts)
+        return match, charts
+
+    def _by_rules(self, session: Session, hint: Hint, charts: list[Patient]) -> MatchOutcome:
+        booked = self._diary.booked(session_at=session.created_at) if self._identifiers > 2 else ()
+        return match_patient(hint, charts, today=self._today(), identifiers=self._identifiers, in_diary=booked)
+
+    def _may_depend_on_email(self, match: MatchOutcome) -> bool:
+        """Whether more charts of that e-mail may change the answer: for rules that use it, and where it was counted.
+
+        An address on many charts is a front desk's, which only a search by it can tell.
+        """
+        if match.rule is None or match.rule >= BY_EMAIL:
+            return True
+        if not isinstance(match, Matched):
+            return False
+        agrees = next(one.agrees for one in match.candidates if one.patient_id == match.patient_id)
+        return Evidence.BIRTH_DATE not in agrees or (self._identifiers > 2 and Evidence.EMAIL in agrees)
+
+    def _alike(self, hint: Hint, charts: Iterable[Patient]) -> list[Patient]:
+        """Those of them that a person would want to see: alike in more than a part of the family name."""
+        born = replace(hint, birth_date=usable_birth_date(hint.birth_date, today=self._today()))
+        return [chart for chart in charts if is_alike(check_patient(born, chart))][:MOST_SUGGESTIONS]
+
+    def _completed(self, session: Session) -> Hint | None:
+        """The session's hint, with what Heidi's patient profile adds; None if the two tell different birth dates.
+
+        Names come from the session alone.
+        """
+        profile_id = session.patient_profile_id
+        profile = self._heidi.find_patient_profile(profile_id) if profile_id else None
+        if profile is None:
+            return session.hint
+        hint = session.hint
+        if hint.birth_date and profile.birth_date and hint.birth_date != profile.birth_date:
+            return None
+        return Hint(
+            name=hint.name,
+            birth_date=hint.birth_date or profile.birth_date,
+            linked_patient_id=hint.linked_patient_id or profile.linked_patient_id,
+            email=hint.email or profile.email,
+        )
+
+    def _today(self) -> date:
+        """The practice's date: in UTC, a baby born this morning in Hobart would be yet to come."""
+        return self._clock.now().astimezone(self._zone()).date()
+
+    # ------------------------------------------------------------ by a person's choice
+
+    def _check_pinned(self, session: Session, entry: Entry, patient_id: str) -> MatchOutcome:
+        """A person's choice stands, unless the chart cannot take a note any more, or somebody refused since."""
+        patient = next(iter(self._charts.with_id(patient_id)), None)
+        if patient is None:
+            return NoMatch(Reason.PATIENT_UNAVAILABLE)
+        born = usable_birth_date(session.hint.birth_date, today=self._today())
+        evidence = (check_patient(replace(session.hint, birth_date=born), patient),)
+        if patient.archived or patient.merged_into:
+            return Ambiguous(Reason.PATIENT_UNAVAILABLE, evidence)
+        if session.consent is False and Reason.CONSENT_REFUSED not in entry.waived:
+            return Ambiguous(Reason.CONSENT_REFUSED, evidence)
+        if patient.accepted_privacy_policy is False and Reason.PRIVACY_DECLINED not in entry.waived:
+            return Ambiguous(Reason.PRIVACY_DECLINED, evidence)
+        return Matched(patient_id, 0, evidence)
+
+
+def _may_depend_on_others(match: MatchOutcome) -> bool:
+    """Whether namesakes whom no other search finds may change the answer, or help a person who has to decide."""
+    return match.rule is None or match.rule >= BY_EMAIL_ALONE
