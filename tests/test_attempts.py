@@ -110,10 +110,11 @@ def test_an_entry_is_read_with_everything_that_is_known_of_it(bench: Bench) -> N
         "wish": Wish.RECHECK,
         "found_at": MORNING - timedelta(minutes=4),
     }
-    stored = change(bench, entry, **known)
-    assert stored == replace(entry, **known)
+    stored = change(bench, entry, **known, waived="consent_refused privacy_declined")
+    waived = frozenset({Reason.CONSENT_REFUSED, Reason.PRIVACY_DECLINED})
+    assert stored == replace(entry, **known, waived=waived)
     whose = {"entry_id", "clinician_id", "session_id", "document_id"}
-    assert {one.name for one in fields(stored)} == set(known) | whose
+    assert {one.name for one in fields(stored)} == set(known) | whose | {"waived"}
     empty = dict.fromkeys(("reason", "patient_id", "hint_hash", "hint_link", "note_updated_at", "wish"))
     other = change(bench, entry, **empty, pinned=False, bound=True, backfilled=False, reference=None)
     assert other == replace(stored, **empty, pinned=False, bound=True, backfilled=False, reference="")
