@@ -200,6 +200,12 @@ def waived_by_choice(entry: Entry, patient_id: str) -> frozenset[Reason]:
     return known if entry.patient_id in (None, patient_id) else known - {Reason.PRIVACY_DECLINED}
 
 
+def is_asked_again(entry: Entry, now: datetime) -> bool:
+    """Whether it is time to ask an entry's question again: one of identity, of a document that has no note."""
+    waits = entry.status is Status.REVIEW and entry.reason in ASKED_AGAIN and entry.note_id is None
+    return waits and entry.due_at <= now
+
+
 def is_finished(*, text_since: datetime, read_at: datetime, settle: timedelta) -> bool:
     """Whether a document that read the same at `text_since` and at `read_at` may be filed."""
     return read_at - text_since >= settle

@@ -119,7 +119,10 @@ class Planner:
     def _decide(
         self, session: Session, document: Document, entry: Entry | None, earlier: list[Document]
     ) -> PlannedEntry:
-        action, reason = _standing(*((entry.status, entry.reason) if entry is not None else self._beginning(session)))
+        if entry is not None and lifecycle.is_asked_again(entry, self._clock.now()):
+            action, reason = None, None
+        else:
+            action, reason = _standing(*((entry.status, entry.reason) if entry else self._beginning(session)))
         reference = reference_of(region=self._region, session_id=session.session_id, document_id=document.document_id)
         patient_id, note = entry.patient_id if entry else None, None
         if action is None and self._notes().marked(reference):

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from sync_worker.commands.plan import bench, scope_of
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
-from sync_worker.model import Status
+from sync_worker.model import PlannedEntry, Status
+from sync_worker.settings import load_settings
 from tests.conftest import Clinic
 
 BORN = "1980-02-03"
@@ -48,6 +50,15 @@ def asked(clinic: Clinic, resource: str) -> list[list[str]]:
         for one in clinic.cliniko.requests
         if one.method == "GET" and one.path.endswith(f"/{resource}")
     ]
+
+
+def planned(clinic: Clinic) -> list[tuple[str, str | None]]:
+    """What `plan` says of each document."""
+    settings = load_settings(clinic.environment(), env_file=None)
+    with bench(settings, settings.clinicians[0], clinic.ledger, clinic.clock) as one:
+        scope = scope_of(settings, one.state, one.identity, None, clinic.clock.now())
+        entries = list(one.planner(scope).plan())
+    return [(entry.action, entry.reason) for entry in entries if isinstance(entry, PlannedEntry)]
 
 
 def decide(clinic: Clinic) -> Decisions:
@@ -390,6 +401,16 @@ def test_a_retry_asks_at_once(clinic: Clinic) -> None:
     decide(clinic).retry(waiting(clinic), clinic.clock.now())
     clinic.tick()
     assert filed_on(clinic) == [other]
+
+
+def test_a_plan_says_what_asking_again_will_find(clinic: Clinic) -> None:
+    patient = clinic.a_patient(born="1980-02-13")
+    document_about(clinic)
+    clinic.tick()
+    clinic.cliniko.edit_patient(patient, date_of_birth=BORN)
+    assert planned(clinic) == [("review", "no_match")]
+    clinic.clock.advance(AN_HOUR)
+    assert planned(clinic) == [("post", None)]
 
 
 def test_what_does_not_answer_itself_is_not_asked_again(clinic: Clinic) -> None:
