@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test verify prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
-	prove-conversion prove-mutants mutation results pictures bench lint types check format lock clean
+	prove-conversion prove-mutants mutation results match-report pictures bench lint types check format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -29,7 +29,7 @@ verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,0
 	$(PROVE).processes kills --count 30
 	$(PROVE).conversion --examples 2000 --hostile 500 --jobs $(WORKERS)
 
-prove: prove-simulation prove-crash-points prove-processes prove-faults prove-backups prove-conversion prove-mutants results ## Run every long proof: hours
+prove: prove-simulation prove-crash-points prove-processes prove-faults prove-backups prove-conversion prove-mutants match-report results ## Run every long proof: hours
 
 prove-simulation: .venv/dev.stamp ## 100,000 simulated sessions, and 2,000 stories that shrink when they fail
 	$(PROVE).simulation --sessions 100000 --jobs $(WORKERS)
@@ -70,6 +70,9 @@ mutation: .venv/dev.stamp ## Change the code that claims, settles and looks in e
 results: .venv/dev.stamp ## Write what the proofs counted here into docs/reliability.md
 	.venv/bin/python -m tests.proofs
 
+match-report: .venv/dev.stamp ## Match 33,000 made-up hints to charts: none may go wrong; write docs/matching.md
+	$(PROVE).matching
+
 pictures: .venv/dev.stamp ## Draw the pictures of docs/notes.md anew; needs Chromium
 	$(PROVE).pictures
 
@@ -97,6 +100,7 @@ lock: ## Pin every dependency anew, with hashes and without addresses; nothing y
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) pyproject.toml --group build --group dev -c requirements/run.txt -o requirements/dev.txt
 	$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
+	$(LOCK) --group match-report --no-deps -o requirements/match-report.txt
 
 LOCK = .venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-emit-index-url --no-header --no-annotate --exclude-newer "$$(date -u -d '7 days ago' +%F)"
@@ -114,6 +118,7 @@ clean: ## Remove what the other targets made
 	$(PIP) --no-build-isolation --no-deps --editable .
 	@touch $@
 
-.venv/dev.stamp: .venv/run.stamp requirements/dev.txt
+.venv/dev.stamp: .venv/run.stamp requirements/dev.txt requirements/match-report.txt
 	$(PIP) $(HASHED) -r requirements/dev.txt
+	$(PIP) $(HASHED) --no-deps -r requirements/match-report.txt
 	@touch $@

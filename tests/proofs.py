@@ -40,6 +40,13 @@ def results(before: str) -> str:
     return "\n".join([*table, "", f"Machine of the newest run: {machine}."])
 
 
+def rewrite(page: Path, begin: str, text: str, end: str) -> None:
+    """Put a text between two marks of a page, in the place of what stood there."""
+    head, _, rest = page.read_text().partition(begin)
+    _, _, tail = rest.partition(end)
+    page.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
+
+
 def _commit() -> str:
     said = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -52,9 +59,8 @@ def main() -> int:
     if not any(KEPT.glob("*.json")):
         print("No proof was run here yet: `make prove` runs them.", file=sys.stderr)  # noqa: T201
         return 1
-    head, _, rest = PAGE.read_text().partition(BEGIN)
-    before, _, tail = rest.partition(END)
-    PAGE.write_text(f"{head}{BEGIN}\n{results(before)}\n{END}{tail}")
+    before = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
+    rewrite(PAGE, BEGIN, results(before), END)
     return 0
 
 
