@@ -78,8 +78,9 @@ pictures: .venv/dev.stamp ## Draw the pictures of docs/notes.md anew; needs Chro
 
 PROVE = .venv/bin/python -m tests
 
-bench: .venv/dev.stamp ## Measure how long documents take to become notes
+bench: .venv/dev.stamp ## Measure how long documents take to become notes, and hints to find their charts
 	.venv/bin/python -m bench.conversion
+	.venv/bin/python -m bench.matching
 
 lint: .venv/dev.stamp ## Check style
 	.venv/bin/ruff check .
