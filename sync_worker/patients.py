@@ -1,7 +1,7 @@
 """The patient of a session: what Heidi says of them, the charts that it may mean, the rules, the diary's objections.
 
-Charts are looked for by birth date and linked id; by e-mail and by family name only where the answer may depend on it,
-or a person will want to see more. Answers hold ids and names of fields, never values.
+Charts are looked for by birth date, e-mail and linked id; by family name only where the answer may depend on it, or a
+person will want to see more. Answers hold ids and names of fields, never values.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,8 +25,6 @@ from sync_worker.model import Ambiguous, Entry, Hint, Matched, MatchOutcome, NoM
 
 MOST_SUGGESTIONS = 20
 """Charts alike in name that are shown to a person. More would be no help."""
-BY_EMAIL = 4
-"""The first rule that needs the e-mail."""
 BY_EMAIL_ALONE = 5
 """The rule for which nobody else of that name may be in the mailbox, however Cliniko writes it."""
 
@@ -112,14 +110,13 @@ class Patients:
         return match if objection is None else Ambiguous(objection, match.candidates, match.rule)
 
     def _look_wider(self, session: Session, hint: Hint) -> tuple[MatchOutcome, list[Patient]]:
-        """The answer of the rules, over as few charts as it needs, and those charts."""
+        """The answer of the rules, and the charts that it is about."""
         born = usable_birth_date(hint.birth_date, today=self._today())
-        by_date = self._charts.born(born) if born else []
-        charts = self._charts.with_survivors([*by_date, *self._charts.with_id((hint.linked_patient_id or "").strip())])
+        found = [*self._charts.with_id((hint.linked_patient_id or "").strip())]
+        found += self._charts.born(born) if born else []
+        found += self._charts.with_email(hint.email) if hint.email else []
+        charts = self._charts.with_survivors(found)
         match = self._by_rules(session, hint, charts)
-        if hint.email and self._may_depend_on_email(match):
-            charts = self._charts.with_survivors([*charts, *self._charts.with_email(hint.email)])
-            match = self._by_rules(session, hint, charts)
         if _may_depend_on_others(match) and (part := family_name_part(hint.name)):
             alike = self._alike(hint, self._charts.named_like(part))
             charts = self._charts.with_survivors([*charts, *alike])
@@ -129,18 +126,6 @@ class Patients:
     def _by_rules(self, session: Session, hint: Hint, charts: list[Patient]) -> MatchOutcome:
         booked = self._diary.booked(session_at=session.created_at) if self._identifiers > 2 else ()
         return match_patient(hint, charts, today=self._today(), identifiers=self._identifiers, in_diary=booked)
-
-    def _may_depend_on_email(self, match: MatchOutcome) -> bool:
-        """Whether more charts of that e-mail may change the answer: for rules that use it, and where it was counted.
-
-        An address on many charts is a front desk's, which only a search by it can tell.
-        """
-        if match.rule is None or match.rule >= BY_EMAIL:
-            return True
-        if not isinstance(match, Matched):
-            return False
-        agrees = next(one.agrees for one in match.candidates if one.patient_id == match.patient_id)
-        return Evidence.BIRTH_DATE not in agrees or (self._identifiers > 2 and Evidence.EMAIL in agrees)
 
     def _alike(self, hint: Hint, charts: Iterable[Patient]) -> list[Patient]:
         """Those of them that a person would want to see: alike in more than a part of the family name."""

@@ -296,21 +296,17 @@ def test_a_shared_mailbox_makes_no_other_given_name_the_same(typed: str, on_char
         ("Anna Jones", "Anna|Smith Jones", Evidence.FAMILY_NAME_SLIP),
         ("Anna Smith-Jones", "Anna Smith", Evidence.FAMILY_NAME_SLIP),
         ("Anna Smith -Jones", "Anna Jones", Evidence.FAMILY_NAME_SLIP),
-        ("Robret Jones", "Robert Jones", Evidence.GIVEN_NAME_SLIP),
+        ("Hanah Jones", "Hannah Jones", Evidence.GIVEN_NAME_SLIP),
         ("Robertt Jones", "Robert Jones", Evidence.GIVEN_NAME_SLIP),
-        ("Eizlabeth Jones", "Elizabeth Jones", None),
-        ("Elizbaeth Anne Jones", "Elizabeth|Jones", Evidence.GIVEN_NAME_SLIP),
-        ("Jones, Robret", "Robert Jones", Evidence.GIVEN_NAME_SLIP),
+        ("Elizabetth Anne Jones", "Elizabeth|Jones", Evidence.GIVEN_NAME_SLIP),
+        ("Jones, Robertt", "Robert Jones", Evidence.GIVEN_NAME_SLIP),
     ],
 )
 def test_a_slip_in_one_name_is_filed_where_the_other_and_the_birth_date_agree(
-    typed: str, on_chart: str, slip: Evidence | None
+    typed: str, on_chart: str, slip: Evidence
 ) -> None:
     preferred = "Simon" if on_chart.startswith("Xiaoming") else ""
     outcome = match(hint(typed), chart("1", on_chart, preferred=preferred), chart("2", "Somebody Else"))
-    if slip is None:
-        assert isinstance(outcome, NoMatch)
-        return
     assert isinstance(outcome, Matched)
     assert (outcome.patient_id, outcome.rule) == ("1", 3)
     assert outcome.candidates[0].agrees == (slip, Evidence.BIRTH_DATE)
@@ -322,7 +318,8 @@ def test_a_slip_in_one_name_is_filed_where_the_other_and_the_birth_date_agree(
     [
         ("Carlo Jones", "Carol Jones"),
         ("Marina Jones", "Marian Jones"),
-        ("Camilla Jones", "Camila Jones"),
+        ("Robret Jones", "Robert Jones"),
+        ("Rehna Khan", "Rehan Khan"),
         ("Anna Jones", "Ana Jones"),
         ("Robort Jones", "Robert Jones"),
         ("Rober Jones", "Robert Jones"),
@@ -346,7 +343,7 @@ def test_a_slip_is_not_enough_where_somebody_of_that_family_has_the_same_birthda
     robert = chart("1", "Robert Jones")
     for twin in ("Anna Jones", "Anna Jonse", "Anna Johnes", "Jones Anna"):
         assert verdict(hint("Robert Jonse"), robert, chart("2", twin)) == Reason.NO_MATCH
-    assert verdict(hint("Robret Jones"), robert, chart("2", "Anna Jones")) == Reason.NO_MATCH
+    assert verdict(hint("Robertt Jones"), robert, chart("2", "Anna Jones")) == Reason.NO_MATCH
     assert verdict(hint("Robert Jonse"), robert, chart("2", "Anna Jones", born=OTHER_DAY)) == "1"
     assert verdict(hint("Robert Jonse"), robert, chart("2", "Anna Jones", archived=True)) == Reason.NO_MATCH
 
@@ -508,7 +505,7 @@ def test_a_short_form_has_a_direction() -> None:
 def test_the_dictionary_changes_only_on_purpose() -> None:
     """A new release of the public list may join people whom we keep apart: look at the difference, then renew this."""
     lines = "\n".join(f"{name}:{','.join(sorted(forms))}" for name, forms in sorted(short_forms().items()))
-    assert hashlib.sha256(lines.encode()).hexdigest()[:16] == "d4a83c0454980e1b"
+    assert hashlib.sha256(lines.encode()).hexdigest()[:16] == "9371f09ec52852d2"
 
 
 def test_family_names_have_no_nicknames() -> None:
@@ -516,6 +513,36 @@ def test_family_names_have_no_nicknames() -> None:
 
 
 # ---------------------------------------------------------------- rule 2: twins, families, several charts
+
+
+@pytest.mark.parametrize(
+    ("short", "one", "other"),
+    [("Jess", "Jessica", "Jesse"), ("Robbie", "Robert", "Roberta"), ("Phil", "Philip", "Philippa")],
+)
+def test_a_short_form_is_nobodys_where_a_twin_may_have_it_too(short: str, one: str, other: str) -> None:
+    """Whatever the dictionary knows of the two names."""
+    for twin in (chart("2", f"{other} Smith"), chart("2", f"{other} Smith", archived=True)):
+        assert verdict(hint(f"{short} Smith"), chart("1", f"{one} Smith"), twin) == Reason.SEVERAL_CHARTS
+    assert verdict(hint(f"{short} Smith"), chart("1", f"{one} Smith"), chart("2", f"{other} Brown")) == "1"
+    assert verdict(hint(f"{one} Smith"), chart("1", f"{one} Smith"), chart("2", f"{other} Smith")) == "1"
+
+
+def test_a_second_chart_that_fits_less_well_goes_to_review() -> None:
+    """Two charts of one person are a person's to tell apart, also where only one of them fits."""
+    robert = chart("1", "Robert Jones", email="rob@example.com")
+    asked = hint("Robert Jones", email="rob@example.com")
+    for second in (
+        chart("2", "Robert Jonse"),
+        chart("2", "Robert Jones", born=None, email="rob@example.com"),
+        chart("2", "Bob Jones", born=None, email="ROB@example.com "),
+        chart("2", "Robert Brown", email="rob@example.com"),
+    ):
+        assert verdict(asked, robert, second) == Reason.SEVERAL_CHARTS
+        assert verdict(asked, robert, replace(second, archived=True)) == "1"
+        assert verdict(replace(asked, linked_patient_id="1"), robert, second) == Reason.SEVERAL_CHARTS
+    assert verdict(asked, robert, chart("2", "Robert Jones", born=OTHER_DAY, email="rob@example.com")) == "1"
+    assert verdict(asked, robert, chart("2", "Anna Jones", email="rob@example.com")) == "1"
+    assert verdict(asked, robert, chart("2", "Robert Brown", born=None)) == "1"
 
 
 def test_a_twin_is_told_apart_by_the_given_name() -> None:

@@ -70,7 +70,7 @@ def lay_out(
 ) -> dict[str, Chart]:
     """Compare every chart once; the linked id speaks for the chart it leads to and against all others."""
     patients = _one_each(candidates)
-    if _is_desk_address(_email_key(hint.email), patients.values()):
+    if _is_desk_address(email_key(hint.email), patients.values()):
         hint = replace(hint, email=None)
     charts = {
         patient_id: _lay_beside(hint, typed, patient, booked=patient_id in in_diary)
@@ -172,7 +172,7 @@ def _lay_beside(hint: Hint, typed: TypedName | None, patient: Patient, *, booked
         name=compare_name(typed, first=first, last=last, preferred=preferred) if typed else _NOT_COMPARED,
         birth_date_agrees=agrees,
         birth_date_near=agrees is False and _is_near(hint.birth_date, patient.birth_date),
-        email_agrees=_email_key(hint.email) == _email_key(patient.email) != "",
+        email_agrees=email_key(hint.email) == email_key(patient.email) != "",
         linked=True if linked_id(hint) == patient.patient_id else None,
         booked=booked,
     )
@@ -236,14 +236,15 @@ _DESK_CHARTS, _DESK_FAMILIES = 6, 3
 """An address on more charts or more family names than this is a front desk's or a school's, not a household's."""
 
 
-def _email_key(email: str | None) -> str:
+def email_key(email: str | None) -> str:
+    """An e-mail address as two are compared; "" for none."""
     return (email or "").strip().lower()
 
 
 def _is_desk_address(email: str, patients: Iterable[Patient]) -> bool:
     if not email:
         return False
-    families = Counter(family_key(patient.last_name) for patient in patients if _email_key(patient.email) == email)
+    families = Counter(family_key(patient.last_name) for patient in patients if email_key(patient.email) == email)
     return families.total() > _DESK_CHARTS or len(families) > _DESK_FAMILIES
 
 

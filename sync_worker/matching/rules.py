@@ -10,26 +10,31 @@ The rules, in order; the first that fires decides:
     0  the name identifies nobody (see `names.read_name`)                     a person decides
     1  the linked id is a chart's, the name fits, the birth date agrees       filed; any disagreement: a person,
        or is unknown on one side                                              and no later rule may overrule
-    2  the birth date agrees, the name fits, exactly one live chart           filed; several, or archived only: a person
-    3  the birth date agrees, the name fits but for a slip, one such chart,   filed; several, or archived only: a person
-       and nobody else of that family name and date
-    4  birth date, given name and e-mail agree, the family name differs       filed; several, or archived only: a person
-    5  name and e-mail agree exactly, the birth date is unknown on one        filed; several, or archived only: a person
+    2  the birth date agrees, the name fits; by a short form only where      filed
+       nobody else has that family name and date
+    3  the birth date agrees, the name fits but for a slip, and nobody        filed
+       else has that family name and date
+    4  birth date, given name and e-mail agree, the family name differs       filed
+    5  name and e-mail agree exactly, the birth date is unknown on one        filed
        side, and nobody else in that mailbox has the name
     6  nothing of these                                                       a person decides
+
+Rules 2 to 5 file on exactly one live chart, and no other one that may be the same person's; several, or archived ones
+only, are a person's to decide.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 from rapidfuzz.distance import OSA
 
-from sync_worker.matching.comparing import NameFit
+from sync_worker.matching.comparing import NameFit, NameSlip
 from sync_worker.matching.evidence import (
     Chart,
     birth_dates_agree,
     candidate_of,
+    email_key,
     lay_out,
     linked_id,
     rank,
@@ -65,6 +70,8 @@ def match_patient(
         return answer(decision.reason, evidence, decision.rule)
     if decision.chosen.identifiers < identifiers:
         return Ambiguous(Reason.THIRD_IDENTIFIER, evidence, decision.rule)
+    if any(_may_be_the_same_person(other, decision.chosen) for other in charts.values()):
+        return Ambiguous(Reason.SEVERAL_CHARTS, evidence, decision.rule)
     return Matched(decision.chosen.patient.patient_id, decision.rule, evidence)
 
 
@@ -83,8 +90,8 @@ def _decide(hint: Hint, typed: TypedName | None, charts: Mapping[str, Chart]) ->
     linked = charts.get(linked_id(hint))
     if linked is not None:  # an id that is no chart's may be another system's: no evidence either way
         return _by_linked_id(linked, charts)
-    for rule in (_by_birth_date, _by_slip(typed), _by_changed_family_name, _by_email):
-        decision = rule(charts)
+    for rule in (_by_birth_date, _by_slip, _by_changed_family_name, _by_email):
+        decision = rule(typed, charts)
         if decision is not None:
             return decision
     return _Decision(6, reason=Reason.NOT_IDENTIFIABLE if hint.birth_date is None else Reason.NO_MATCH)
@@ -122,29 +129,30 @@ def _is_rival(other: Chart, chart: Chart) -> bool:
 # ---------------------------------------------------------------- rules 2 to 5
 
 
-def _by_birth_date(charts: Mapping[str, Chart]) -> _Decision | None:
-    """Rule 2: birth date and name agree."""
-    return _one_of(2, [chart for chart in charts.values() if chart.birth_date_agrees and chart.name.fit], charts)
+def _by_birth_date(typed: TypedName, charts: Mapping[str, Chart]) -> _Decision | None:
+    """Rule 2: birth date and name agree. A short form may be a twin's as well, whatever the dictionary knows."""
+    decision = _one_of(2, [chart for chart in charts.values() if chart.birth_date_agrees and chart.name.fit], charts)
+    if decision is None or decision.chosen is None or decision.chosen.name.fit is NameFit.EXACT:
+        return decision
+    has_twin = any(_may_be_twins(other, decision.chosen, typed, charts) for other in charts.values())
+    return _Decision(2, reason=Reason.SEVERAL_CHARTS) if has_twin else decision
 
 
-def _by_slip(typed: TypedName) -> Callable[[Mapping[str, Chart]], _Decision | None]:
-    """Rule 3: birth date and name agree but for a slip. One family name and date are twins until shown otherwise."""
-
-    def rule(charts: Mapping[str, Chart]) -> _Decision | None:
-        born = [chart for chart in charts.values() if chart.birth_date_agrees]
-        decision = _one_of(3, [chart for chart in born if chart.name.slip], charts)
-        if decision is None or decision.chosen is None:
-            return decision
-        chosen = decision.chosen
-        twins = [other for other in born if _may_be_twins(other, chosen, typed, charts)]
-        return None if twins else decision
-
-    return rule
+def _by_slip(typed: TypedName, charts: Mapping[str, Chart]) -> _Decision | None:
+    """Rule 3: birth date and name agree but for a slip, which a twin's name may be as well."""
+    decision = _one_of(3, [chart for chart in charts.values() if chart.birth_date_agrees and chart.name.slip], charts)
+    if decision is None or decision.chosen is None:
+        return decision
+    has_twin = any(_may_be_twins(other, decision.chosen, typed, charts) for other in charts.values())
+    return None if has_twin else decision
 
 
 def _may_be_twins(other: Chart, chosen: Chart, typed: TypedName, charts: Mapping[str, Chart]) -> bool:
-    """Whether another chart of that birth date has the family name that was typed, the chosen one's, or one like it."""
-    if other is chosen or survivor(other, charts) is chosen:
+    """Whether somebody else of that birth date has the family name that was typed, the chosen one's, or one like it.
+
+    One family name and birth date with another given name are twins until shown otherwise.
+    """
+    if not other.birth_date_agrees or survivor(other, charts) is chosen:
         return False
     if not other.is_live and same_given_name(other.patient.first_name, chosen.patient.first_name):
         return False  # an old chart of the same person
@@ -155,7 +163,7 @@ def _may_be_twins(other: Chart, chosen: Chart, typed: TypedName, charts: Mapping
     )
 
 
-def _by_changed_family_name(charts: Mapping[str, Chart]) -> _Decision | None:
+def _by_changed_family_name(_typed: TypedName, charts: Mapping[str, Chart]) -> _Decision | None:
     """Rule 4: given name, birth date and a personal e-mail agree; a family name changes when people marry."""
     alike = [
         chart
@@ -165,7 +173,7 @@ def _by_changed_family_name(charts: Mapping[str, Chart]) -> _Decision | None:
     return _one_of(4, alike, charts)
 
 
-def _by_email(charts: Mapping[str, Chart]) -> _Decision | None:
+def _by_email(_typed: TypedName, charts: Mapping[str, Chart]) -> _Decision | None:
     """Rule 5: the exact name and a personal e-mail agree, and the birth date is unknown on one side.
 
     A father and a son of one name may share a mailbox, so nobody else in it may have the name.
@@ -209,6 +217,19 @@ def _the_only_one(live: Sequence[Chart]) -> Chart | None:
     exact = [chart for chart in live if chart.name.fit is NameFit.EXACT]
     others_by_own_name = any(chart.name.by_first_name for chart in live if chart.name.fit is not NameFit.EXACT)
     return exact[0] if len(exact) == 1 and not others_by_own_name else None
+
+
+def _may_be_the_same_person(other: Chart, chosen: Chart) -> bool:
+    """Whether another live chart is likely a second one of the chosen one's person, though it fits less well.
+
+    It has the birth date, and the family name with a slip; or the given name and the mailbox, and no other birth date.
+    """
+    if other is chosen or not other.is_live or other.birth_date_agrees is False:
+        return False
+    if other.birth_date_agrees and other.name.slip is NameSlip.FAMILY:
+        return True
+    one_mailbox = other.email_agrees or email_key(other.patient.email) == email_key(chosen.patient.email) != ""
+    return one_mailbox and (other.name.fit is not None or other.name.given_found)
 
 
 def _points_elsewhere(gone: Chart, chosen: Chart, charts: Mapping[str, Chart]) -> bool:

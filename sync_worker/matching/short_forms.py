@@ -10,8 +10,6 @@ from functools import cache
 
 from nicknames import NickNamer
 
-from sync_worker.matching.given_names import GIVEN_NAMES
-
 
 def is_one_step(one: str, other: str) -> bool:
     """Whether one of two folded given names is in the dictionary as a form of the other."""
@@ -31,20 +29,79 @@ def is_given_name(name: str) -> bool:
 @cache
 def _given_names() -> frozenset[str]:
     names = short_forms()
-    return GIVEN_NAMES.union(names, *names.values(), _OWN_NAMES.split())
+    return frozenset(_OWN_NAMES.split()).union(names, *names.values())
 
 
 _MORE_SHORT_FORMS = """
-alison:ally andrea:ange angela:ange angus:gus antonia:toni antoinette:toni antony:tony,ant barry:baz,bazza
-bernadette:bern,bernie bronwyn:bron carol:caz,cazza caroline:caz,cazza catherine:cath,kate,katie,cate
-charlotte:charlie cheryl:chez,chezza christine:chrissie colin:col darren:daz,dazza darryl:daz,dazza daryl:daz,dazza
-desmond:des evelyn:evie francesca:frankie,fran gareth:gaz,gazza garry:gaz,gazza gary:gaz,gazza gavin:gav
-georgia:georgie georgina:georgie,gina isabella:izzy isabelle:izzy jeremy:jez,jezza karen:kaz,kazza
-katherine:kath,katie kathleen:kath,kate,katie kathryn:kath kerry:kez,kezza lachlan:lachie,lochie,lach lauren:loz,lozza
-laurence:laurie,loz lawrence:laurie,loz lynette:lyn lynne:lyn madeleine:maddie,maddy margaret:marg marjorie:marj
-melanie:mel michelle:mish,shell murray:muz,muzza natalie:nat neville:nev nicole:nic olivia:liv,livvy raelene:rae
-rebecca:bec rosalind:ros,roz rosalyn:ros rosemary:ros,rosie sharon:shaz,shazza stewart:stu,stew tamara:tammy
-terence:tez,tezza terry:tez,tezza trevor:trev warren:wazza,waz
+adam:ads aidan:aid alan:al alastair:al,ali albert:al,alby,bert alexander:xander,lex,sandy
+alexandra:lexi,lex,sandy,ali,xandra alfred:alf,alfie alison:ally alistair:al,ali amanda:mandy,mands amelia:millie
+anastasia:stacey,ana,stasia andrea:ange andrew:andy,drew,ands angela:ange angus:gus annabel:belle annabelle:belle
+anthony:ant,tony antoinette:toni antonia:toni antony:tony,ant arthur:art,artie,arty barbara:barb,barbie,babs
+barnaby:barney barry:baz,bazza bartholomew:bart belinda:bel,lindy benedict:ben benjamin:ben,benji,benny
+bernadette:bern,bernie bernard:bernie,bern beverley:bev beverly:bev bradley:brad brendan:bren brenton:brent
+bridget:bridie,biddy,bridge bronwyn:bron,bronnie caitlin:cait cameron:cam campbell:cam carol:caz,cazza
+caroline:caz,cazza cassandra:cass,cassie catherine:cath,kate,katie,cate,cat,cathy charles:chas,chaz,charlie,chuck
+charlotte:charlie,lottie,lotte,char cheryl:chez,chezza christina:chris,chrissy,tina,christie
+christine:chrissie,chris,chrissy,tina,christie christopher:chris,topher,kit clarence:clarrie claudia:claud
+clifford:cliff colin:col constance:connie,con cornelius:con courtney:court cynthia:cindy damian:damo damien:damo
+daniel:dan,danny,dano danielle:dani,danni daphne:daph darren:daz,dazza darryl:daz,dazza daryl:daz,dazza
+david:dave,davey,davo dean:deano deborah:deb,debbie,debs debra:deb,debbie,debs denise:den,neecy dennis:den,denny
+desmond:des diana:di diane:di dianne:di dominic:dom donald:don,donny dorothy:dot,dottie,dotty,dolly douglas:doug
+duncan:dunc edmund:ed,ned,ted edward:ed,eddie,ted,teddy,ned edwin:ed,eddie eleanor:nell,ellie,nellie,elly,nora
+elijah:eli elizabeth:liz,beth,betty,libby,lizzie,eliza,elle,bess,betsy,lizzy,bettina emily:em,emmy,ems emma:em,ems
+emmanuel:manny,manu ernest:ern,ernie esther:essie eugene:gene evelyn:evie felicity:fliss,flick,flis
+florence:flo,flossie,florrie frances:fran,frankie,franny,fanny francesca:frankie,fran,chess francis:frank,fran,frankie
+frederica:freddie,freda frederick:fred,freddie,freddy,rick gabriel:gabe gabriella:gabby,gabi
+gabrielle:gabby,gabi,gab,elle gareth:gaz,gazza garry:gaz,gazza gary:gaz,gazza gavin:gav genevieve:gen,evie,viv
+geoffrey:geoff georgia:georgie,gigi georgina:georgie,gina gerald:gerry,gez geraldine:gerry,gez gerard:gerry,ged
+gillian:jill,gill,gilly gordon:gord graeme:gra graham:gra gregory:greg,greggy gwendoline:gwen gwendolyn:gwen
+hannah:han harold:harry,hal harriet:hattie,harry,harri harrison:haz harvey:harv heather:heath helen:nell,nellie
+henrietta:hettie,etta,hattie henry:harry,hank,hal herbert:herb,bert,herbie hugh:hughie,huey imogen:immy,immie,gen
+isaac:zac,ike isabel:bel,belle,izzy,issy,izzie isabella:izzy,bella,belle,issy,izzie,bel
+isabelle:izzy,bel,belle,issy,izzie isobel:izzy,issy,bel jacinta:jaci,cinta jack:jacko jacob:jake,jay,jakob
+jacqueline:jacqui,jackie,jac james:jim,jimmy,jamie,jem,jimbo jasmine:jas,jazz,jaz jason:jase,jay jefferson:jeff
+jeffrey:jeff jennifer:jen,jenny,jenni,jens jeremy:jez,jezza jesse:jess,jessie jessica:jess,jessie,jessy jillian:jill
+joan:joanie joanna:jo,joey joanne:jo jonathan:jon,jono,jonny,jonty jonathon:jon,jono,jonny jordan:jordy,jord
+joseph:joe,joey,jos josephine:jo,josie,joey,jose joshua:josh judith:judy,jude julia:jules julian:jules,jule
+juliana:jules julie:jules juliet:jules juliette:jules justin:jus karen:kaz,kazza
+katherine:kath,katie,kate,kathy,kat,katy,kit,kitty,kaz kathleen:kath,kate,katie,kathy,kat,kay
+kathryn:kath,kathy,kate,katie,kat,kaz kelvin:kel kendall:ken kenneth:ken,kenny,kenno kerry:kez,kezza kevin:kev
+kimberley:kim,kimmy kimberly:kim kirsten:kirst,kirsty kristen:kris,kristy,kirsty kristina:kris,kristy,tina
+kylie:ky,kyles lachlan:lachie,lochie,lach,lockie,lochy laura:lolly,laurie lauren:loz,lozza,laurie laurence:laurie,loz
+lawrence:laurie,loz leanne:lee,lea leonard:len,lenny,leo,lennie leonie:lee lesley:les leslie:les lilian:lil,lilly,lily
+lillian:lil,lilly,lily,lillie lindsay:linds lisa:lise louis:lou,louie louise:lou,lulu lucinda:lucy,lu,cindy
+lucy:lu,luce luke:lukey lynette:lyn,lynne,nettie lynne:lyn mackenzie:kenzie,mack madeleine:maddie,maddy
+madeline:maddie,maddy,mads madison:maddie,maddy,mads malcolm:mal
+margaret:marg,maggie,meg,peg,peggy,madge,margie,marge,margo,mags maria:ria marianne:maz marilyn:maz,lyn marion:maz
+marjorie:marj mark:marky martha:marty martin:marty martina:marty,tina mary:mim,maz,molly,polly mathew:matt,matty
+matilda:tilly,tilda,mattie matthew:matt,matty maureen:mo,maur,reenie maurice:mo,moz,morrie maxine:max,maxie
+maxwell:max megan:meg,megs melanie:mel meredith:merry,mez michael:mick,mike,micky,mikey,mickey
+michaela:mick,micky,kayla michelle:mish,shell,mich,shelly,chelle mikayla:kayla miranda:mirri,randi
+miriam:mim,miri,mimi mitchell:mitch monica:mon montgomery:monty murray:muz,muzza nancy:nan naomi:nomi
+natalie:nat,tali,natty natasha:tash,tasha,nat nathan:nate,nath nathaniel:nate,nat,nath neville:nev
+nicholas:nick,nic,nico,nicky nicola:nic,nicky,nikki,nik nicolas:nick,nic nicole:nic,nicky,nikki,nik nigel:nige
+norman:norm oliver:ollie,olly,ol olivia:liv,livvy,ollie,olly oscar:ozzie,oz pamela:pam,pammy
+patricia:pat,trish,tricia,patsy,patty,tish,trisha patrick:pat,paddy,patty,rick paula:paulie penelope:pen,penny,nell
+percival:percy peter:pete philip:phil,pip philippa:pip,pippa,phil phillip:phil,pip priscilla:cilla,pris
+prudence:pru,prue quentin:quent rachael:rach,rachie rachel:rach,rachie raelene:rae raymond:ray
+rebecca:bec,becky,becca,becs,bex rebekah:bec,becky,bex reginald:reg,reggie reuben:rube rhonda:rhon
+richard:rick,dick,richie,rich,ricky,dickie robert:rob,bob,robbie,bobby,robby,bert,bobbie,robbo
+roberta:bobbie,robbie,rob,bert roderick:rod,roddy,rory rodney:rod,rodders roger:rog ronald:ron,ronnie,ronny
+rosalind:ros,roz,rosie rosalyn:ros rosemary:ros,rosie,rose,romy roslyn:ros,roz,lyn rosslyn:ros russell:russ,rusty
+ryan:ry samantha:sam,sammy,sammie,mantha samuel:sam,sammy sandra:sandy,san sarah:sal,sas scott:scotty sean:seany
+sebastian:seb,bas,basti shane:shano sharon:shaz,shazza sheila:shel shirley:shirl sidney:sid simon:si simone:sim,mon
+solomon:sol,solly sophia:soph sophie:soph spencer:spence stacey:stace stanley:stan stefanie:stef,steph
+stephanie:steph,stevie,stef,steffi stephen:steve,stevie,ste steven:steve,stevie,ste stewart:stu,stew stuart:stu,stew
+susan:sue,susie,suzie,suze susannah:sue,susie,zanna suzanne:sue,suzie,suze sydney:syd sylvia:syl,sylvie tabitha:tabby
+tamara:tammy,tam,tamsin,mara tamsin:tam tanya:tan terence:tez,tezza,terry,tel teresa:terri,tess,terry,tessa,tere
+terrence:terry,tel terry:tez,tezza theodora:theo,teddy,thea theodore:theo,ted,teddy
+theresa:terri,tess,terry,tessa,tere thomas:tom,tommy,thom,tommo tiffany:tiff,tiffy timothy:tim,timmy tobias:toby
+tracey:trace tracy:trace trevor:trev tristan:tris,tristo tyler:ty tyrone:ty ursula:ursie valerie:val
+vanessa:ness,nessa,van,nessie veronica:ronnie,vera,ron,roni victor:vic,vick victoria:vic,vicki,tori,vicky,vickie,tory
+vincent:vin,vince,vinnie,vinny virginia:ginny,gin,ginnie vivian:viv vivienne:viv walter:wal,wally,walt
+warren:wazza,waz wayne:wayno wendy:wen,wends wesley:wes wilfred:wilf,fred wilhelmina:mina,willa,billie
+william:will,bill,billy,willie,wills winifred:win,winnie,freda xavier:xav,zav,xave yasmin:yas
+yvonne:von,vonnie,eve zachariah:zac,zach,zack zachary:zac,zach,zak,zack zoe:zo
 """
 """What Australians say and the dictionary lacks. Family names' nicknames (Robbo, Macca) are no given names."""
 

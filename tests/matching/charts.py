@@ -35,6 +35,24 @@ def duplicate_with_a_middle_name(clinic: Clinic) -> Made:
     return clinic.hint(person), clinic.chart(person)
 
 
+def duplicate_that_lacks_the_date(clinic: Clinic) -> Made:
+    person = clinic.person()
+    clinic.chart(person, birth_date=None, email=person.email)
+    return clinic.hint(person, email=person.email), clinic.chart(person, email=person.email)
+
+
+def duplicate_under_a_slip(clinic: Clinic) -> Made:
+    person = clinic.person(long_family_name)
+    clinic.chart(person, last_name=one_letter_off(clinic.chance, person.family))
+    return clinic.hint(person, email=None), clinic.chart(person)
+
+
+def duplicate_under_the_old_surname(clinic: Clinic) -> Made:
+    person = clinic.person()
+    clinic.chart(person, last_name=clinic.person().family, email=person.email)
+    return clinic.hint(person, email=person.email), clinic.chart(person, email=person.email)
+
+
 def duplicates_and_a_slip(clinic: Clinic) -> Made:
     person = clinic.person(long_family_name)
     clinic.chart(person)
@@ -241,6 +259,9 @@ CATEGORIES = (
     Category("live duplicates", Right.PERSON, duplicates, times=40),
     Category("live duplicate under the short form", Right.PERSON, duplicate_under_the_short_form),
     Category("live duplicate with a middle name", Right.PERSON, duplicate_with_a_middle_name, times=10),
+    Category("live duplicate without birth date, one mailbox", Right.PERSON, duplicate_that_lacks_the_date),
+    Category("live duplicate under a surname with a slip", Right.PERSON, duplicate_under_a_slip),
+    Category("live duplicate under the old surname", Right.PERSON, duplicate_under_the_old_surname),
     Category("live duplicates and a slip", Right.PERSON, duplicates_and_a_slip),
     Category("live duplicates, no birth date typed", Right.PERSON, duplicates_without_date),
     Category("live duplicates, changed surname, own e-mail", Right.PERSON, duplicates_and_a_changed_surname),

@@ -38,6 +38,8 @@ def right_for(person: Person, record: Record) -> Right | None:
     typed, charted = _Names.of(record), _Names.of(person)
     if typed in (charted, charted.turned):
         return Right.PLAIN
+    if " " in record.given and person.given.lower().startswith(record.given.lower().split()[0]):
+        return None  # a blank may have made a short form and a middle name of one name
     if charted.given == typed.given:
         return _right_for_surname(typed.family, charted.family)
     if charted.family == typed.family:

@@ -1,8 +1,7 @@
 """Holes that the rules leave as they are written: counted and shown, not judged.
 
-In most, somebody who is not on the list agrees with another's chart in all that the session tells, and no matcher can
-know better from these fields. In the last three a person has a second live chart that does not fit as well: the rules
-file on the one that fits, and elsewhere ask that two charts of one person be left to people.
+Somebody who is not on the list agrees with another's chart in all that the session tells, and no matcher can know
+better from these fields.
 """
 
 from dataclasses import replace
@@ -60,24 +59,6 @@ def stranger_a_letter_away(clinic: Clinic) -> Made:
     return clinic.hint(replace(listed, key=f"{listed.key}-stranger"), name, email=None), None
 
 
-def duplicate_without_date(clinic: Clinic) -> Made:
-    person = clinic.person()
-    clinic.chart(person, birth_date=None, email=person.email)
-    return clinic.hint(person, email=person.email), clinic.chart(person, email=person.email)
-
-
-def duplicate_under_a_slip(clinic: Clinic) -> Made:
-    person = clinic.person(long_family_name)
-    clinic.chart(person, last_name=one_letter_off(clinic.chance, person.family))
-    return clinic.hint(person, email=None), clinic.chart(person)
-
-
-def duplicate_under_the_old_surname(clinic: Clinic) -> Made:
-    person = clinic.person()
-    clinic.chart(person, last_name=clinic.person().family, email=person.email)
-    return clinic.hint(person, email=person.email), clinic.chart(person, email=person.email)
-
-
 CATEGORIES = tuple(
     Category(name, Right.PERSON, make, times=10, limit=True)
     for name, make in (
@@ -88,8 +69,5 @@ CATEGORIES = tuple(
         ("unlisted twin of one short form", twin_of_one_short_form),
         ("unlisted twin but for an accent", twin_but_for_an_accent),
         ("unlisted stranger, one birth date and given name, surname a letter away", stranger_a_letter_away),
-        ("live duplicate without birth date, one mailbox", duplicate_without_date),
-        ("live duplicate under a surname with a slip", duplicate_under_a_slip),
-        ("live duplicate under the old surname", duplicate_under_the_old_surname),
     )
 )
