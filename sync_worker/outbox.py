@@ -146,6 +146,7 @@ class Outbox:
             result = self._pipeline.deliver(self._lease, entry)
             if result not in (Delivery.RATE_LIMITED, Delivery.STALE):
                 return result
+            entry = self._ledger.entries.get(entry.entry_id) or entry  # one that was held is pending by now
         raise RateLimited("cliniko", "create_note", status=429, hint="Cliniko asks for patience: it is tried again.")
 
     def _note(self, ended: Delivery) -> None:

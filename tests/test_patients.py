@@ -231,6 +231,20 @@ def test_a_chart_is_read_again_where_its_note_waited_long_for_its_turn(
     assert asked(clinic, "patients")[:2] == [[f"date_of_birth:={BORN}"]] * 2
 
 
+def test_a_question_that_answered_itself_is_filed_in_the_same_tick_also_where_its_chart_is_read_again(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = clinic.a_patient(born="1980-02-13")
+    document_about(clinic)
+    clinic.tick()
+    clinic.cliniko.edit_patient(patient, date_of_birth=BORN)
+    clinic.clock.advance(AN_HOUR)
+    cliniko = clinic.worker.pipelines["physio-1"].cliniko
+    monkeypatch.setattr(cliniko, "wait_for_turn", lambda: clinic.clock.advance(61))
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([patient], [])
+
+
 def test_a_chart_that_was_read_within_the_minute_is_not_read_again(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
