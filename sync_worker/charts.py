@@ -25,7 +25,7 @@ class Charts:
         self._cliniko = cliniko
         self._clock = clock
         self._answers: dict[tuple[str, str], tuple[list[Patient], float]] = {}
-        self._fresh_until: dict[str, float] = {}
+        self._newest: dict[str, tuple[Patient, float]] = {}
 
     def born(self, birth_date: date) -> list[Patient]:
         """Everybody of one birth date."""
@@ -52,6 +52,14 @@ class Charts:
         """Everybody whose family name holds these letters."""
         return self._ask("name", part, partial(self._cliniko.find_patients_named_like, part))
 
+    def of_family(self, family_name: str) -> list[Patient]:
+        """Everybody of a family name in whatever capitals; Cliniko may or may not tell them apart."""
+        found: dict[str, Patient] = {}
+        for way in dict.fromkeys((family_name, family_name.lower(), family_name.upper(), family_name.title())):
+            charts = self._ask("family", way, partial(self._cliniko.find_patients_of_family, way))
+            found |= {chart.patient_id: chart for chart in charts}
+        return list(found.values())
+
     def with_survivors(self, charts: Iterable[Patient]) -> list[Patient]:
         """The charts, each once, and those that they were merged into, however often."""
         known = {chart.patient_id: chart for chart in charts}
@@ -65,12 +73,12 @@ class Charts:
 
     def fresh_until(self, patient_id: str) -> float:
         """Until when, on the monotonic clock, what was read of a chart may be relied upon."""
-        return self._fresh_until.get(patient_id, 0.0)
+        return self._newest[patient_id][1] if patient_id in self._newest else 0.0
 
     def forget(self) -> None:
         """The tick is over: what was read is let go."""
         self._answers.clear()
-        self._fresh_until.clear()
+        self._newest.clear()
 
     def _one(self, patient_id: str) -> list[Patient]:
         chart = self._cliniko.find_patient(patient_id)
@@ -79,11 +87,11 @@ class Charts:
     def _ask(self, by: str, value: str, ask: Callable[[], list[Patient]]) -> list[Patient]:
         answer, until = self._answers.get((by, value), (None, 0.0))
         if answer is not None and self._clock.monotonic() < until:
-            return answer
+            return [self._newest[chart.patient_id][0] for chart in answer]  # perhaps read again since by another search
         until = self._clock.monotonic() + FRESH_SECONDS  # counted from before the request
         answer = ask()
         if len(self._answers) >= MOST_ANSWERS:
             self._answers.clear()
         self._answers[by, value] = (answer, until)
-        self._fresh_until |= {chart.patient_id: until for chart in answer}
+        self._newest |= {chart.patient_id: (chart, until) for chart in answer}
         return answer

@@ -117,6 +117,10 @@ class ClinikoClient:
         """
         return self._patients(("q[]", f"email:~{address}")) if ADDRESS.fullmatch(address) else []
 
+    def find_patients_of_family(self, family_name: str) -> list[Patient]:
+        """Everybody of a family name as it is written here."""
+        return self._patients(("q[]", f"last_name:={family_name}"))
+
     def find_patients_named_like(self, part: str) -> list[Patient]:
         """Everybody whose family name holds these plain letters."""
         return self._patients(("q[]", f"last_name:~{part}"))

@@ -3,7 +3,7 @@
 The ledger applies these decisions and refuses any move that the table below does not name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -191,13 +191,15 @@ def beginning(
     return S.REVIEW, Reason.LATE_START  # nobody can tell whether it was copied by hand already
 
 
-def waived_by_choice(entry: Entry, patient_id: str) -> frozenset[Reason]:
-    """The refusals that a person knows of who chooses this patient for an entry: those that it was held for.
+def waived_by_choice(entry: Entry, patient_id: str, *, declined: Collection[str]) -> frozenset[Reason]:
+    """The refusals that a person knows of who chooses this patient for an entry.
 
-    What one patient declined, another may not have: with another chart that is asked anew.
+    `declined` are the patients of whom they were told that they declined. What one declined, another may not have.
     """
-    known = entry.waived | (REFUSALS & {entry.reason})
-    return known if entry.patient_id in (None, patient_id) else known - {Reason.PRIVACY_DECLINED}
+    known = set(entry.waived) | (REFUSALS & {entry.reason})
+    if patient_id not in declined and (entry.reason is Reason.PRIVACY_DECLINED or entry.patient_id != patient_id):
+        known.discard(Reason.PRIVACY_DECLINED)
+    return frozenset(known)
 
 
 def is_asked_again(entry: Entry, now: datetime) -> bool:

@@ -164,6 +164,9 @@ class Outbox:
         now = self._clock.now()
         for entry in self._failed:
             fresh = self._ledger.entries.get(entry.entry_id)
+            if fresh is not None and fresh.status is Status.REVIEW and fresh.status is entry.status:
+                due_at = now + lifecycle.ASK_AGAIN_AFTER
+                self._ledger.entries.postpone(self._lease, fresh, due_at=due_at, failures=fresh.failures)
             if fresh is None or fresh.status is not Status.PENDING:
                 continue
             failures = fresh.failures + (self._answered > 0)

@@ -4,7 +4,7 @@ Charts are looked for by birth date, e-mail and linked id; by family name only w
 person will want to see more. Answers hold ids and names of fields, never values.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, tzinfo
 
@@ -26,7 +26,7 @@ from sync_worker.model import Ambiguous, Entry, Hint, Matched, MatchOutcome, NoM
 MOST_SUGGESTIONS = 20
 """Charts alike in name that are shown to a person. More would be no help."""
 BY_EMAIL_ALONE = 5
-"""The rule for which nobody else of that name may be in the mailbox, however Cliniko writes it."""
+"""The rule for which nobody else of that name may be in the mailbox, in whatever capitals it is written."""
 
 
 class Patients:
@@ -81,8 +81,7 @@ class Patients:
         charts = self._charts.with_survivors(self._charts.with_id(patient_id))
         if hint is None or not charts:
             return False
-        born = replace(hint, birth_date=usable_birth_date(hint.birth_date, today=self._today()))
-        looked_at = [check_patient(born, one) for one in charts]
+        looked_at = [check_patient(self._usable(hint), one) for one in charts]
         if any(Evidence.BIRTH_DATE in one.agrees and not IDENTITY & set(one.against) for one in looked_at):
             return True
         return isinstance(match_patient(hint, charts, today=self._today()), Matched)
@@ -111,26 +110,34 @@ class Patients:
 
     def _look_wider(self, session: Session, hint: Hint) -> tuple[MatchOutcome, list[Patient]]:
         """The answer of the rules, and the charts that it is about."""
-        born = usable_birth_date(hint.birth_date, today=self._today())
+        born = self._usable(hint).birth_date
         found = [*self._charts.with_id((hint.linked_patient_id or "").strip())]
         found += self._charts.born(born) if born else []
         found += self._charts.with_email(hint.email) if hint.email else []
         charts = self._charts.with_survivors(found)
         match = self._by_rules(session, hint, charts)
-        if _may_depend_on_others(match) and (part := family_name_part(hint.name)):
-            alike = self._alike(hint, self._charts.named_like(part))
-            charts = self._charts.with_survivors([*charts, *alike])
-            match = self._by_rules(session, hint, charts)
-        return match, charts
+        if isinstance(match, Matched) and match.rule == BY_EMAIL_ALONE:
+            chosen = next(chart for chart in charts if chart.patient_id == match.patient_id)
+            more = self._charts.of_family(chosen.last_name)
+        elif match.rule is None or match.rule > BY_EMAIL_ALONE:
+            more = self._alike(hint)
+        else:
+            return match, charts
+        charts = self._charts.with_survivors([*charts, *more])
+        return self._by_rules(session, hint, charts), charts
 
     def _by_rules(self, session: Session, hint: Hint, charts: list[Patient]) -> MatchOutcome:
         booked = self._diary.booked(session_at=session.created_at) if self._identifiers > 2 else ()
         return match_patient(hint, charts, today=self._today(), identifiers=self._identifiers, in_diary=booked)
 
-    def _alike(self, hint: Hint, charts: Iterable[Patient]) -> list[Patient]:
-        """Those of them that a person would want to see: alike in more than a part of the family name."""
-        born = replace(hint, birth_date=usable_birth_date(hint.birth_date, today=self._today()))
-        return [chart for chart in charts if is_alike(check_patient(born, chart))][:MOST_SUGGESTIONS]
+    def _alike(self, hint: Hint) -> list[Patient]:
+        """Those of a like family name whom a person would want to see: alike in more than a part of it."""
+        part = family_name_part(hint.name)
+        found = self._charts.named_like(part) if part else []
+        return [chart for chart in found if is_alike(check_patient(self._usable(hint), chart))][:MOST_SUGGESTIONS]
+
+    def _usable(self, hint: Hint) -> Hint:
+        return replace(hint, birth_date=usable_birth_date(hint.birth_date, today=self._today()))
 
     def _completed(self, session: Session) -> Hint | None:
         """The session's hint, with what Heidi's patient profile adds; None if the two tell different birth dates.
@@ -141,12 +148,13 @@ class Patients:
         profile = self._heidi.find_patient_profile(profile_id) if profile_id else None
         if profile is None:
             return session.hint
-        hint = session.hint
-        if hint.birth_date and profile.birth_date and hint.birth_date != profile.birth_date:
+        hint, today = self._usable(session.hint), self._today()
+        told = usable_birth_date(profile.birth_date, today=today)
+        if hint.birth_date and told and hint.birth_date != told:
             return None
         return Hint(
             name=hint.name,
-            birth_date=hint.birth_date or profile.birth_date,
+            birth_date=hint.birth_date or told,
             linked_patient_id=hint.linked_patient_id or profile.linked_patient_id,
             email=hint.email or profile.email,
         )
@@ -162,8 +170,7 @@ class Patients:
         patient = next(iter(self._charts.with_id(patient_id)), None)
         if patient is None:
             return NoMatch(Reason.PATIENT_UNAVAILABLE)
-        born = usable_birth_date(session.hint.birth_date, today=self._today())
-        evidence = (check_patient(replace(session.hint, birth_date=born), patient),)
+        evidence = (check_patient(self._usable(session.hint), patient),)
         if patient.archived or patient.merged_into:
             return Ambiguous(Reason.PATIENT_UNAVAILABLE, evidence)
         if session.consent is False and Reason.CONSENT_REFUSED not in entry.waived:
@@ -171,8 +178,3 @@ class Patients:
         if patient.accepted_privacy_policy is False and Reason.PRIVACY_DECLINED not in entry.waived:
             return Ambiguous(Reason.PRIVACY_DECLINED, evidence)
         return Matched(patient_id, 0, evidence)
-
-
-def _may_depend_on_others(match: MatchOutcome) -> bool:
-    """Whether namesakes whom no other search finds may change the answer, or help a person who has to decide."""
-    return match.rule is None or match.rule >= BY_EMAIL_ALONE

@@ -39,11 +39,13 @@ from sync_worker.ledger.sessions import IntakeRules
 from sync_worker.logs import get_logger
 from sync_worker.model import (
     ClinicianState,
+    Document,
     Entry,
     Hint,
     Lease,
     Reason,
     Revisions,
+    Session,
     Status,
     StoredNote,
     Tally,
@@ -148,6 +150,7 @@ class Pipeline:
             self.reader.forget()
             self.first_look.forget()
             self.preparer.patients.forget()
+            self.poster.forget()
         if lease is not None:
             self._close_tick(lease)
         return TickReport(self.settings.name, self._tally, self._trouble, is_cut_short=is_cut_short)
@@ -202,6 +205,8 @@ class Pipeline:
             self.hold(lease, entry, Reason.SOURCE_GONE)
             return Delivery.ASIDE
         self.identity.practitioner()
+        if entry.status is Status.REVIEW and self._is_still_a_question(lease, entry, session, document):
+            return Delivery.DONE
         there = self.first_look.notes(lease, since=session.created_at)
         if found := there.marked(entry.reference):
             return self._adopt(lease, entry, found, session.hint)
@@ -223,6 +228,13 @@ class Pipeline:
                     entry = self.ledger.entries.reopen(lease, entry, now=self.clock.now())
                     log.info("entry.reopened", entry=entry.entry_id)
                 return self.poster.post(lease, entry, prepared, hint_seen(self.ledger, session.hint), self._tally)
+
+    def _is_still_a_question(self, lease: Lease, entry: Entry, session: Session, document: Document) -> bool:
+        """Ask again whose a document is, before anything else is asked about it; what has no answer goes on waiting."""
+        why = self.preparer.prepare(session, document, entry)
+        if isinstance(why, NeedsReview):
+            self.hold(lease, entry, why.reason, why)
+        return isinstance(why, NeedsReview)
 
     # ------------------------------------------------------------ before the request
 

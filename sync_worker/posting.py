@@ -97,6 +97,10 @@ class Poster:
             outcome = InDoubt("unexpected")
         return self._settle(lease, entry, attempt, outcome, prepared, meant, tally)  # commit 2
 
+    def forget(self) -> None:
+        """The tick is over: what it read counts no more."""
+        self._read_again = None
+
     def _must_be_read_again(self, entry: Entry, prepared: Prepared) -> bool:
         """Whether the chart was read so long before its turn came that it may have changed: once an entry and turn.
 

@@ -208,13 +208,9 @@ def test_a_birth_date_that_is_only_near_is_a_different_one(near: date) -> None:
         ("Mary Smith", "Mary-Anne Smith"),
         ("Maryanne Smith", "Mary Anne|Smith"),
         ("Robert (Bob) Jones", "Robert Jones"),
-        ("Robert (Bob) Jones", "Bob Jones"),
-        ("Robert 'Bob' O'Brien", "Bob O'Brien"),
-        ("Robert “Bob” Jones", "Bob Jones"),
         ("Jane Brown (nee Smith)", "Jane Brown"),
         ("Robert Jones", "Robert (Bob)|Jones"),
         ("Bob Jones", "Robert (Bob)|Jones"),
-        ("Xiaoming (Simon) Li", "Simon Li"),
         ("李小明", "Xiaoming Li"),
         ("Ольга Иванова", "Olga Ivanova"),
     ],
@@ -450,6 +446,10 @@ def test_a_desks_mailbox_decides_nothing() -> None:
         ("Lee, Bob", "Robert William|Lee"),
         ("Bob W Lee", "Robert William|Lee"),
         ("Bob Lee", "Lee Robert"),
+        ("Robert (Bob) Jones", "Bob Jones"),
+        ("Robert 'Bob' O'Brien", "Bob O'Brien"),
+        ("Robert “Bob” Jones", "Bob Jones"),
+        ("Xiaoming (Simon) Li", "Simon Li"),
     ],
 )
 def test_a_nickname_one_step_away_meets(typed: str, on_chart: str) -> None:
@@ -505,7 +505,7 @@ def test_a_short_form_has_a_direction() -> None:
 def test_the_dictionary_changes_only_on_purpose() -> None:
     """A new release of the public list may join people whom we keep apart: look at the difference, then renew this."""
     lines = "\n".join(f"{name}:{','.join(sorted(forms))}" for name, forms in sorted(short_forms().items()))
-    assert hashlib.sha256(lines.encode()).hexdigest()[:16] == "9371f09ec52852d2"
+    assert hashlib.sha256(lines.encode()).hexdigest()[:16] == "8de06645bf72df25"
 
 
 def test_family_names_have_no_nicknames() -> None:

@@ -36,7 +36,7 @@ class Decisions:
             self._require_no_note(entry)
             if entry.reason in lifecycle.DOUBTS:
                 raise NotPossible(_doubt_first(entry))
-            waived = lifecycle.waived_by_choice(entry, patient_id)
+            waived = lifecycle.waived_by_choice(entry, patient_id, declined=_declined(db, entry))
             chosen = {
                 "patient_id": patient_id,
                 "pinned": True,
@@ -224,6 +224,13 @@ def _doubt_first(entry: Entry) -> str:
         f"Entry {entry.entry_id} may be in Cliniko already: look there, then say "
         f"`review resolve {entry.entry_id} --note ID` or `review resolve {entry.entry_id} --not-there`."
     )
+
+
+def _declined(db: Connection, entry: Entry) -> set[str]:
+    """The patients of whom the entry's question tells that they declined the practice's privacy policy."""
+    evidence = db.execute(select(EntryRow.evidence).where(EntryRow.id == entry.entry_id)).scalar() or {}
+    told = evidence.get("candidates", []) if entry.reason is Reason.PRIVACY_DECLINED else []
+    return {one["patient_id"] for one in told if "privacy" in one["against"]}
 
 
 def _was_in_doubt(db: Connection, entry: Entry) -> bool:

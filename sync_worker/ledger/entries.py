@@ -123,7 +123,7 @@ class Entries:
         self._touch(lease, entry, text_hash=text_hash, text_since=read_at)
 
     def postpone(self, lease: Lease, entry: Entry, *, due_at: datetime, failures: int) -> None:
-        """Leave a pending entry alone until `due_at`."""
+        """Leave an entry alone until `due_at`."""
         self._touch(lease, entry, due_at=due_at, failures=failures)
 
     def hold_for_review(

@@ -5,6 +5,7 @@ either order; a short form is one dictionary step away; a slip is one known way 
 being exact; nothing here is phonetic.
 """
 
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,7 +22,8 @@ class NameFit(StrEnum):
     EXACT = "name_exact"
     """Equal after folding; middle names, titles and suffixes aside."""
     NICKNAME = "name_nickname"
-    """Family name exact, given name one dictionary step away; never two, as from Alexander to Alexandra by Alex."""
+    """Family name exact, given name one dictionary step away, or in brackets; never two, as from Alexander to Alexandra
+    by Alex."""
 
 
 class NameSlip(StrEnum):
@@ -55,6 +57,22 @@ class NameComparison:
 
 def compare_name(typed: TypedName, *, first: str, last: str, preferred: str = "") -> NameComparison:
     """Lay a typed name beside a chart's, in both word orders, the chart's names swapped included."""
+    found = _compare(typed, first, last, preferred)
+    if found.fit is None and not (first.isascii() and last.isascii()):
+        spelt = _compare(typed, _spelt(first), _spelt(last), preferred)
+        return spelt if spelt.fit else found
+    return found
+
+
+def _spelt(name: str) -> str:
+    """A name without umlauts as Germans and Danes spell it: Juergen Mueller, not Jurgen Muller."""
+    return unicodedata.normalize("NFC", name).casefold().translate(_SPELLING)
+
+
+_SPELLING = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
+
+
+def _compare(typed: TypedName, first: str, last: str, preferred: str) -> NameComparison:
     given, bracketed = chart_given(first)
     family = chart_family(last)
     others = (*bracketed, chart_given(preferred)[0]) if preferred or bracketed else ()
@@ -85,10 +103,23 @@ def _unfitting(typed: TypedName, given: Words, family: Words, others: tuple[Word
     if not there and not any(_is_there(typed, other) for other in others):
         return _ALIEN  # as most charts of a list
     usual = [split for splits in typed.splits.values() for split in splits if split.has_middle]
-    found = [split for split in usual if any(_same(split, name) for name in (given, *others))]
-    slip = NameSlip.FAMILY if any(_is_family_slip(split.family, family) for split in found) else None
+    found = [split for split in usual if any(_is_given_of(split, name) for name in (given, *others))]
+    slip = NameSlip.FAMILY if any(_is_family_slip(typed, split, family) for split in found) else None
     return NameComparison(
         None, slip=slip, given_found=bool(found), given_differs=not found and not there, family_differs=slip is None
+    )
+
+
+def _is_given_of(split: Split, own: Words) -> bool:
+    """Whether a typed given name is a chart's, and the words up to the last one do not contradict its second names.
+
+    What stands before the last word may be a second name or half of the family name: Maria Luisa is not Maria Elena.
+    """
+    typed, between = split.given, split.family[:-1]
+    return any(
+        "".join(typed[:i]) == "".join(own[:j]) and is_full(typed[:i]) and _compatible((*typed[i:], *between), own[j:])
+        for i in range(1, len(typed) + 1)
+        for j in range(1, len(own) + 1)
     )
 
 
@@ -108,11 +139,13 @@ _PARTICLES = frozenset(
 """Parts of family names that are no family names of their own."""
 
 
-def _is_family_slip(typed: Words, own: Words) -> bool:
-    one, other = "".join(typed), "".join(own)
+def _is_family_slip(typed: TypedName, split: Split, own: Words) -> bool:
+    one, other = "".join(split.family), "".join(own)
     if min(len(one), len(other)) >= _SHORTEST_SLIP and OSA.distance(one, other, score_cutoff=1) <= 1:
         return True
-    return _is_half(one, of=own) or _is_half(other, of=typed)
+    # "Mary Anne Smith" has no double family name: Anne is a second name, where no hyphen says otherwise.
+    is_double = one in typed.words or not is_given_name(split.family[0])
+    return _is_half(one, of=own) or (is_double and _is_half(other, of=split.family))
 
 
 def _is_half(name: str, *, of: Words) -> bool:
@@ -124,18 +157,17 @@ def _is_half(name: str, *, of: Words) -> bool:
 
 
 def _is_given_slip(split: Split, own: Words) -> bool:
+    """Within one word, and only of a name that is known to be one, into one that is not."""
     typed = split.given
-    return split.has_middle and any(
-        _compatible(typed[i:], own[j:]) and _is_doubled("".join(typed[:i]), "".join(own[:j]))
-        for i in {1, len(typed)}
-        for j in {1, len(own)}
-    )
+    is_slip = split.has_middle and _is_doubled(typed[0], own[0]) and _compatible(typed[1:], own[1:])
+    return is_slip and is_given_name(own[0]) and not is_given_name(typed[0])
 
 
-def _is_doubled(typed: str, own: str) -> bool:
-    if min(len(typed), len(own)) < _SHORTEST_SLIP or is_given_name(typed):
+def _is_doubled(one: str, other: str) -> bool:
+    """Whether two names differ in one letter written twice."""
+    longer, shorter = (one, other) if len(one) > len(other) else (other, one)
+    if len(shorter) < _SHORTEST_SLIP:
         return False
-    longer, shorter = (typed, own) if len(typed) > len(own) else (own, typed)
     return any(longer[i] == longer[i + 1] and longer[:i] + longer[i + 1 :] == shorter for i in range(len(longer) - 1))
 
 
@@ -162,14 +194,14 @@ def _fits(typed: TypedName, given: Words, family: Words, others: tuple[Words, ..
 
 
 def _fit_given(split: Split, other_given: tuple[Words, ...], first: Words, others: tuple[Words, ...]) -> NameComparison:
-    if _same(split, first) or (split.family_first and _ends_with(split.given, first)):
-        return NameComparison(NameFit.EXACT, by_first_name=True)
-    # A name in brackets speaks only for the chart's own first name: "Alexander (Alex)" is not "Alexandra",
-    # even if she too prefers Alex.
-    if any("".join(other) == "".join(first) and is_full(other) for other in other_given):
+    if _same(split, first) or (split.family_first and _ends_with(split, first)):
         return NameComparison(NameFit.EXACT, by_first_name=True)
     if any(_same(split, preferred) for preferred in others):
         return NameComparison(NameFit.EXACT)
+    # A name in brackets speaks only for the chart's own first name: "Alexander (Alex)" is not "Alexandra", even if
+    # she too prefers Alex. And it may be somebody else's, the mother's who came along.
+    if any("".join(other) == "".join(first) and is_full(other) for other in other_given):
+        return NameComparison(NameFit.NICKNAME, by_first_name=True)
     if _one_step(split, first):
         return NameComparison(NameFit.NICKNAME, by_first_name=True)
     # Only downwards, from a preferred name to its short form. Upwards would be a second step: from Alexander, by
@@ -203,9 +235,18 @@ def _one_step(split: Split, own: Words) -> bool:
     )
 
 
-def _ends_with(typed: Words, own: Words) -> bool:
+_VIETNAMESE = frozenset(
+    "bui cao dang dao dinh do doan duong ha hoang huynh ho hua kieu la lam le lu luong luu ly mach mai ngo ngoc nguyen "  # noqa: SIM905
+    "nghiem pham phan phung quach quan ta tang thach thai than to ton tran trang trieu trinh truong vo vu vuong".split()
+)
+"""Family names whose bearers put the given name last."""
+
+
+def _ends_with(split: Split, own: Words) -> bool:
     """Vietnamese order puts the given name last, after the middle name: "Nguyen Van Anh"."""
-    end = "".join(own)
+    if "".join(split.family) not in _VIETNAMESE:
+        return False
+    typed, end = split.given, "".join(own)
     return len(end) > 1 and any("".join(typed[i:]) == end for i in range(len(typed)))
 
 

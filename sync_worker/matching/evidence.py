@@ -237,8 +237,9 @@ _DESK_CHARTS, _DESK_FAMILIES = 6, 3
 
 
 def email_key(email: str | None) -> str:
-    """An e-mail address as two are compared; "" for none."""
-    return (email or "").strip().lower()
+    """An e-mail address as two are compared; "" for none, and for what is none, as "n/a"."""
+    key = (email or "").strip().lower()
+    return key if "@" in key[1:-1] else ""
 
 
 def _is_desk_address(email: str, patients: Iterable[Patient]) -> bool:

@@ -43,9 +43,9 @@ def read_name(text: str) -> TypedName | None:
     None means: no given and family name, initials only, two people in one name ("John & Mary Smith"), or a
     placeholder ("New Patient", "Baby of Jane Smith").
     """
-    folded = _strip_note(_plain(text))
+    folded = _strip_note(_plain(text.strip()))
     plain, other_given = _take_other_given(folded)
-    if _TWO_PEOPLE.search(folded) or _is_placeholder(plain):
+    if _TWO_PEOPLE.search(folded) or _SMALL_AND.search(text) or _is_placeholder(plain):
         return None
     parts = _comma_parts(plain)
     full = [chunk for part in parts for chunk in part if is_full(chunk)]
@@ -128,7 +128,9 @@ _RARE_TITLES = _word_set("master mstr sir dame lady lord rev reverend fr father 
 """Also people's names (John Lord): dropped only where a name is left without them."""
 _SUFFIXES = _word_set("jr jnr snr sr junior senior ii iii iv phd md mbbs oam esq")
 """Also people's names (John Senior): dropped only where a name is left without them."""
-_TWO_PEOPLE = re.compile(r"[&+/;]|\b(?:and|with|for)\b")
+_TWO_PEOPLE = re.compile(r"[&+/;|\r\n]|\b(?:and|with|for)\b")
+_SMALL_AND = re.compile(r"\sn\s")
+"""As in "Anna n Tom"; an initial has a capital."""
 _PLACEHOLDERS = _word_set(
     "test testing tester unknown unnamed unidentified noname patient patients client anonymous anon walkin dummy "
     "placeholder tbc tba none nil baby infant newborn twin twins family couple group session consult of"
@@ -137,7 +139,7 @@ _PLACEHOLDERS = _word_set(
 _WALK_IN = re.compile(r"\bwalk[ -]?in\b")
 _TITLE_WITH_SLASH = re.compile(r"\b(?:a|assoc|associate|asst|assistant|adj|adjunct)[\s./]*prof(?:essor)?\b")
 _BESIDE = re.compile(r"""\(([^()]*)\)|\[([^\[\]]*)\]|"([^"]*)"|(?<!\w)'([^']+)'(?!\w)""")
-_NOTE = re.compile(r"\s-+\s")
+_NOTE = re.compile(r"\s-+\s|\snee\s")
 _CARELESS_HYPHEN = re.compile(r"(?<=\w)-\s+(?=\w)|(?<=\w)\s+-(?=\w)")
 _INITIAL_DOT = re.compile(r"(?<![a-z])([a-z])\.")
 _CHUNK = re.compile(r"[a-z0-9]+(?:-+[a-z0-9]+)*")
@@ -166,7 +168,7 @@ _NO_LETTERS = frozenset({"Cf", "Co", "Cs", "Cn", "So", "Sk"})
 
 
 def _strip_note(plain: str) -> str:
-    """Cut a note behind a spaced dash; a dash with one space is a careless hyphen ("Smith -Jones")."""
+    """Cut a note behind a spaced dash, or the name at birth; one space makes a careless hyphen ("Smith -Jones")."""
     return _CARELESS_HYPHEN.sub("-", _NOTE.split(plain, maxsplit=1)[0])
 
 
@@ -221,8 +223,10 @@ def _is_placeholder(plain: str) -> bool:
 
 
 def _same_family_twice(parts: list[list[Words]]) -> bool:
-    """ "John Smith, Mary Smith" is two people, "van der Berg, Mary Anne" is one."""
-    return len(parts) == 2 and min(map(len, parts)) > 1 and parts[0][-1] == parts[1][-1]
+    """ "John Smith, Mary Smith" is two people, with the comma or without; "van der Berg, Mary Anne" is one."""
+    if len(parts) == 2:
+        return min(map(len, parts)) > 1 and parts[0][-1] == parts[1][-1]
+    return any(chunk in parts[0][: at - 1] and is_full(chunk) for at, chunk in enumerate(parts[0]) if at > 2)
 
 
 def _all_splits(parts: list[list[Words]]) -> dict[str, tuple[Split, ...]]:

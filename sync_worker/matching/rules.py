@@ -241,7 +241,7 @@ def _points_elsewhere(gone: Chart, chosen: Chart, charts: Mapping[str, Chart]) -
     end = survivor(gone, charts)
     if end is chosen:
         return False
-    if end is not None and end.is_live:
+    if end is None or end.is_live:
         return True
     is_exact = chosen.name.fit is NameFit.EXACT
     return not is_exact and not same_given_name(gone.patient.first_name, chosen.patient.first_name)

@@ -41,7 +41,7 @@ barnaby:barney barry:baz,bazza bartholomew:bart belinda:bel,lindy benedict:ben b
 bernadette:bern,bernie bernard:bernie,bern beverley:bev beverly:bev bradley:brad brendan:bren brenton:brent
 bridget:bridie,biddy,bridge bronwyn:bron,bronnie caitlin:cait cameron:cam campbell:cam carol:caz,cazza
 caroline:caz,cazza cassandra:cass,cassie catherine:cath,kate,katie,cate,cat,cathy charles:chas,chaz,charlie,chuck
-charlotte:charlie,lottie,lotte,char cheryl:chez,chezza christina:chris,chrissy,tina,christie
+charlotte:charlie,lottie,lotte,char cheryl:chez,chezza christina:chris,chrissy,tina,christie,chrissie
 christine:chrissie,chris,chrissy,tina,christie christopher:chris,topher,kit clarence:clarrie claudia:claud
 clifford:cliff colin:col constance:connie,con cornelius:con courtney:court cynthia:cindy damian:damo damien:damo
 daniel:dan,danny,dano danielle:dani,danni daphne:daph darren:daz,dazza darryl:daz,dazza daryl:daz,dazza
@@ -77,15 +77,16 @@ marjorie:marj mark:marky martha:marty martin:marty martina:marty,tina mary:mim,m
 matilda:tilly,tilda,mattie matthew:matt,matty maureen:mo,maur,reenie maurice:mo,moz,morrie maxine:max,maxie
 maxwell:max megan:meg,megs melanie:mel meredith:merry,mez michael:mick,mike,micky,mikey,mickey
 michaela:mick,micky,kayla michelle:mish,shell,mich,shelly,chelle mikayla:kayla miranda:mirri,randi
-miriam:mim,miri,mimi mitchell:mitch monica:mon montgomery:monty murray:muz,muzza nancy:nan naomi:nomi
-natalie:nat,tali,natty natasha:tash,tasha,nat nathan:nate,nath nathaniel:nate,nat,nath neville:nev
-nicholas:nick,nic,nico,nicky nicola:nic,nicky,nikki,nik nicolas:nick,nic nicole:nic,nicky,nikki,nik nigel:nige
-norman:norm oliver:ollie,olly,ol olivia:liv,livvy,ollie,olly oscar:ozzie,oz pamela:pam,pammy
-patricia:pat,trish,tricia,patsy,patty,tish,trisha patrick:pat,paddy,patty,rick paula:paulie penelope:pen,penny,nell
-percival:percy peter:pete philip:phil,pip philippa:pip,pippa,phil phillip:phil,pip priscilla:cilla,pris
-prudence:pru,prue quentin:quent rachael:rach,rachie rachel:rach,rachie raelene:rae raymond:ray
-rebecca:bec,becky,becca,becs,bex rebekah:bec,becky,bex reginald:reg,reggie reuben:rube rhonda:rhon
-richard:rick,dick,richie,rich,ricky,dickie robert:rob,bob,robbie,bobby,robby,bert,bobbie,robbo
+miriam:mim,miri,mimi mitchell:mitch mohamed:mo,mohd,mohammad,mohamad,muhammed mohammad:mo,mohd,mohamad,muhammed
+mohammed:mo,mohd,mohamed,mohammad,muhammad,muhammed,mohamad monica:mon montgomery:monty
+muhammad:mo,mohd,mohamed,mohammad,mohamad,muhammed murray:muz,muzza nancy:nan naomi:nomi natalie:nat,tali,natty
+natasha:tash,tasha,nat nathan:nate,nath nathaniel:nate,nat,nath neville:nev nicholas:nick,nic,nico,nicky
+nicola:nic,nicky,nikki,nik nicolas:nick,nic nicole:nic,nicky,nikki,nik nigel:nige norman:norm oliver:ollie,olly,ol
+olivia:liv,livvy,ollie,olly oscar:ozzie,oz pamela:pam,pammy patricia:pat,trish,tricia,patsy,patty,tish,trisha
+patrick:pat,paddy,patty,rick paula:paulie penelope:pen,penny,nell percival:percy peter:pete philip:phil,pip
+philippa:pip,pippa,phil phillip:phil,pip priscilla:cilla,pris prudence:pru,prue quentin:quent rachael:rach,rachie
+rachel:rach,rachie raelene:rae raymond:ray rebecca:bec,becky,becca,becs,bex rebekah:bec,becky,bex reginald:reg,reggie
+reuben:rube rhonda:rhon richard:rick,dick,richie,rich,ricky,dickie robert:rob,bob,robbie,bobby,robby,bert,bobbie,robbo
 roberta:bobbie,robbie,rob,bert roderick:rod,roddy,rory rodney:rod,rodders roger:rog ronald:ron,ronnie,ronny
 rosalind:ros,roz,rosie rosalyn:ros rosemary:ros,rosie,rose,romy roslyn:ros,roz,lyn rosslyn:ros russell:russ,rusty
 ryan:ry samantha:sam,sammy,sammie,mantha samuel:sam,sammy sandra:sandy,san sarah:sal,sas scott:scotty sean:seany
@@ -100,8 +101,8 @@ tracey:trace tracy:trace trevor:trev tristan:tris,tristo tyler:ty tyrone:ty ursu
 vanessa:ness,nessa,van,nessie veronica:ronnie,vera,ron,roni victor:vic,vick victoria:vic,vicki,tori,vicky,vickie,tory
 vincent:vin,vince,vinnie,vinny virginia:ginny,gin,ginnie vivian:viv vivienne:viv walter:wal,wally,walt
 warren:wazza,waz wayne:wayno wendy:wen,wends wesley:wes wilfred:wilf,fred wilhelmina:mina,willa,billie
-william:will,bill,billy,willie,wills winifred:win,winnie,freda xavier:xav,zav,xave yasmin:yas
-yvonne:von,vonnie,eve zachariah:zac,zach,zack zachary:zac,zach,zak,zack zoe:zo
+william:will,bill,billy,willie,wills winifred:win,winnie,freda xavier:xav,zav,xave yasmin:yas yvonne:von,vonnie,eve
+zachariah:zac,zach,zack zachary:zac,zach,zak,zack zoe:zo
 """
 """What Australians say and the dictionary lacks. Family names' nicknames (Robbo, Macca) are no given names."""
 

@@ -1,0 +1,314 @@
+"""Traps: names, charts and moments that look certain and are not, and certain ones that look doubtful."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from sync_worker.errors import Unavailable
+from sync_worker.matching import match_patient
+from sync_worker.model import Hint, Matched, Patient
+from tests.conftest import Clinic
+from tests.test_matching import chart, hint, verdict
+from tests.test_patients import AN_HOUR, BORN, asked, decide, document_about, filed_on, reasons, waiting
+
+HOME = "family@example.com"
+LONG_AGO = date(1955, 6, 2)
+
+
+def filed(asked_for: Hint, *charts: Patient) -> str | None:
+    """The chart that a note would be filed on without asking."""
+    outcome = match_patient(asked_for, charts, today=date(2026, 11, 20))
+    return outcome.patient_id if isinstance(outcome, Matched) else None
+
+
+# ---------------------------------------------------------------- the last given name, read as the given name
+
+
+@pytest.mark.parametrize("typed", ["Smith, John Robert", "SMITH John Robert", "Smith John Robert"])
+def test_a_son_with_his_fathers_name_as_his_second_is_not_filed_on_the_father(typed: str) -> None:
+    father = chart("father", "Robert Smith", born=LONG_AGO, email=HOME)
+    assert filed(hint(typed, None, email=HOME), father) is None
+    assert filed(hint(typed, None, linked="father"), father) is None
+    assert filed(hint(typed, email=HOME), chart("father", "Robert Smith", born=None, email=HOME)) is None
+
+
+def test_a_son_who_has_a_chart_is_not_filed_on_the_fathers() -> None:
+    charts = chart("father", "Robert Smith", born=LONG_AGO, email=HOME), chart("son", "John Smith", email=HOME)
+    assert filed(hint("Smith John Robert", None, email=HOME), *charts) in (None, "son")
+
+
+def test_a_twin_with_the_others_name_as_a_second_is_not_filed_on_the_other() -> None:
+    anna, maria = chart("anna", "Anna Jones"), chart("maria", "Maria Jones")
+    assert filed(hint("Jones Anna Maria"), anna, maria) in (None, "anna")
+    assert filed(hint("Jones, Anna Maria"), maria) is None
+
+
+# ---------------------------------------------------------------- second names that contradict, cut off
+
+
+@pytest.mark.parametrize(
+    ("typed", "on_chart"),
+    [
+        ("Muhammad Ali Hussain", "Muhammad Omar|Hussein"),
+        ("Maria Luisa Garcia", "Maria Elena|Garcai"),
+        ("Mary Kate Smith-Jones", "Mary Anne|Jones-Smith"),
+        ("Thi Lan Tran", "Thi Hoa|Nguyen"),
+        ("Abdul Rahman Khan", "Abdul Karim|Kahn"),
+    ],
+)
+def test_a_twin_told_apart_by_the_second_name_is_not_filed_on_by_a_shared_mailbox(typed: str, on_chart: str) -> None:
+    assert filed(hint(typed, email=HOME), chart("twin", on_chart, email=HOME)) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "on_chart"),
+    [
+        ("Abdul Rahman Khan", "Abdul Karim|Rahman"),
+        ("Muhammad Ali Hussein", "Muhammad Omar|Ali"),
+        ("Mary Anne Smith", "Mary|Anne"),
+    ],
+)
+def test_a_second_name_is_not_half_of_a_family_name(typed: str, on_chart: str) -> None:
+    assert filed(hint(typed), chart("other", on_chart)) is None
+
+
+# ---------------------------------------------------------------- two names that a swap or a doubling makes
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        "Chetan Chetna", "Darshan Darshna", "Roshan Roshna", "Sapan Sapna", "Krishan Krishna", "Aanya Anaya",
+        "Kiara Kaira", "Hanan Hanna", "Meian Meina", "Xinan Xinna", "Talia Taila", "Ishan Ishaan", "Aliya Ailya",
+    ],
+)  # fmt: skip
+def test_twins_whose_names_are_a_swap_apart_are_two_people(pair: str) -> None:
+    one, other = pair.split()
+    assert filed(hint(f"{one} Sharma"), chart("twin", f"{other} Sharma")) is None
+    assert filed(hint(f"{other} Sharma"), chart("twin", f"{one} Sharma")) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "on_chart"),
+    [("Mei An Chen", "Mei Na|Chen"), ("Soo-An Kim", "Soo-Na|Kim"), ("Nguyen, Thi An", "Thi Na|Nguyen")],
+)
+def test_letters_swapped_across_two_words_are_two_names(typed: str, on_chart: str) -> None:
+    assert filed(hint(typed), chart("twin", on_chart)) is None
+
+
+# ---------------------------------------------------------------- somebody else who fits better, or as well
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        chart("own", "Chetna Sharma", born=None),
+        chart("own", "Chetna Sharma", born=date(1984, 7, 13)),
+        chart("own", "Chandra|Sharma Rao"),
+        chart("own", "Chethna|Patel", preferred="Chetna"),
+    ],
+    ids=["without a date", "a mistyped date", "a double family name", "a married name"],
+)
+def test_a_slip_is_not_taken_where_another_chart_has_the_name_or_the_family(own: Patient) -> None:
+    assert filed(hint("Chetna Sharma"), chart("twin", "Chetan Sharma"), own) in (None, "own")
+
+
+@pytest.mark.parametrize(
+    ("typed", "by_nickname", "own"),
+    [
+        ("Kate Johnson", "Katherine Johnson", "Kate Johnston"),
+        ("Alex Jones", "Alexandra Jones", "Alex|Jones-Smith"),
+        ("Sam Jones", "Samantha Jones", "Sammuel Jones"),
+        ("Lucas Jones", "Luke Jones", "Lucus Jones"),
+    ],
+)
+def test_a_nickname_is_not_enough_where_another_of_that_birth_date_is_nearly_the_name(
+    typed: str, by_nickname: str, own: str
+) -> None:
+    assert filed(hint(typed), chart("twin", by_nickname), chart("own", own)) in (None, "own")
+
+
+def test_a_changed_family_name_is_asked_about_where_a_chart_has_the_new_one() -> None:
+    old, new = chart("old", "Mary Jones", email=HOME), chart("new", "Mary Brown", born=None, email=HOME)
+    assert verdict(hint("Mary Brown", email=HOME), old, new) == "several_charts"
+
+
+def test_two_live_charts_in_one_mailbox_are_asked_about_though_one_lacks_the_birth_date() -> None:
+    one, other = chart("one", "Mary Brown", email=HOME), chart("two", "Mary Brown", born=None, email=HOME)
+    assert verdict(hint("Mary Brown", email=HOME), one, other) == "several_charts"
+
+
+def test_a_merged_chart_whose_survivor_could_not_be_read_leaves_a_doubt() -> None:
+    live, merged = chart("1", "Mary Jones"), chart("2", "Mary Jones", archived=True, merged_into="99")
+    assert verdict(hint("Mary Jones"), live, merged) == "several_charts"
+
+
+def test_a_slip_of_a_twin_whose_chart_lacks_the_birth_date_is_not_filed_on_the_other(clinic: Clinic) -> None:
+    clinic.a_patient("Chetan", "Sharma")
+    clinic.cliniko.add_patient(first_name="Chetna", last_name="Sharma")
+    document_about(clinic, "Chetna Sharma")
+    clinic.tick()
+    assert filed_on(clinic) == []
+
+
+# ---------------------------------------------------------------- two people in one name, and no address
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["Anna Smith Tom Smith", "Anna Smith | Tom Smith", "Anna Smith\nTom Smith", "Anna n Tom Smith", "Anna | Tom Smith"],
+)
+def test_more_ways_to_write_two_people_identify_nobody(typed: str) -> None:
+    assert filed(hint(typed), chart("anna", "Anna Smith")) is None
+
+
+def test_a_name_in_brackets_that_is_a_twins_does_not_make_it_the_twin() -> None:
+    assert filed(hint("Anna Smith (Tom)"), chart("tom", "Tom Smith"), chart("own", "Ana Smith")) is None
+
+
+@pytest.mark.parametrize("nothing", ["none", "n/a", "-", "unknown"])
+def test_what_is_no_address_agrees_with_nothing(nothing: str) -> None:
+    assert filed(hint("Mary Jones", None, email=nothing), chart("other", "Mary Jones", email=nothing)) is None
+
+
+def test_a_namesake_in_the_mailbox_is_seen_however_many_share_the_name(clinic: Clinic) -> None:
+    """Cliniko may tell capitals apart: then only the search by family name finds the father."""
+    clinic.cliniko.case_sensitive = True
+    for number in range(20):
+        clinic.a_patient("John", "Smith", born=f"19{40 + number}-05-06")
+    clinic.a_patient("John", "Smith", born="1955-06-02", email="Smith@Example.com")
+    clinic.a_patient("John", "Smith", born="1984-03-17", email="smith@example.com")
+    document_about(clinic, "John Smith", None, email="smith@example.com")
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([], ["several_charts"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "first", "last"),
+    [("Mary Jones", "Mary", "JONES"), ("Wei Li", "Wei", "Li"), ("Smith John", "John", "Smith")],
+)
+def test_a_namesake_in_the_mailbox_is_seen_however_the_name_is_written(
+    clinic: Clinic, typed: str, first: str, last: str
+) -> None:
+    clinic.cliniko.case_sensitive = True
+    clinic.a_patient(first, last, born="1955-01-09", email="Home@Example.com")
+    clinic.a_patient(first, last.title(), born="1984-01-09", email="home@example.com")
+    document_about(clinic, typed, None, email="home@example.com")
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([], ["several_charts"])
+
+
+# ---------------------------------------------------------------- plain cases that are asked about
+
+
+@pytest.mark.parametrize(
+    ("typed", "on_chart"),
+    [
+        ("Juergen Mueller", "Jürgen|Müller"),
+        ("Hans Boehm", "Hans|Böhm"),
+        ("Soeren Soerensen", "Søren|Sørensen"),
+        ("Mary Jones née Smith", "Mary|Jones"),
+        ("Mohd Khan", "Mohammed|Khan"),
+        ("Mohammad Khan", "Mohammed|Khan"),
+        ("Robbie Jones", "Robert|Jones"),
+        ("Kat Jones", "Katherine|Jones"),
+        ("Pip Jones", "Philippa|Jones"),
+        ("Jude Jones", "Judith|Jones"),
+        ("Nell Jones", "Eleanor|Jones"),
+        ("Chrissie Jones", "Christina|Jones"),
+        ("Xander Jones", "Alexander|Jones"),
+        ("Gerry Jones", "Gerard|Jones"),
+        ("Jas Jones", "Jasmine|Jones"),
+        ("Mo Khan", "Mohammed|Khan"),
+    ],
+)
+def test_plain_ways_of_writing_one_name_meet(typed: str, on_chart: str) -> None:
+    assert filed(hint(typed), chart("1", on_chart)) == "1"
+
+
+def test_a_stand_in_date_in_the_session_does_not_contradict_the_profiles(clinic: Clinic) -> None:
+    patient = clinic.a_patient()
+    session = document_about(clinic, born="1900-01-01", email="mary@example.com")
+    clinic.heidi.edit_profile(session, birth_date=BORN)
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([patient], [])
+
+
+# ---------------------------------------------------------------- the whole path
+
+
+def test_what_one_patient_declined_is_asked_anew_of_the_one_that_a_person_chooses(clinic: Clinic) -> None:
+    """The rules found one who declined; the person chooses another one, who declined as well."""
+    clinic.a_patient(accepted_privacy_policy=False)
+    other = clinic.a_patient("Other", "Person", born="1971-05-06", accepted_privacy_policy=False)
+    document_about(clinic)
+    clinic.tick()
+    assert reasons(clinic) == ["privacy_declined"]
+    decide(clinic).assign(waiting(clinic), other, clinic.clock.now())
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([], ["privacy_declined"])
+
+
+def test_questions_that_cannot_be_read_do_not_keep_the_others_from_being_asked(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [document_about(clinic, name) for name in ("Ann Able", "Ben Baker", "Cat Cole")]
+    document_about(clinic)
+    clinic.tick()
+    assert reasons(clinic) == ["no_match"] * 4
+    heidi = clinic.worker.pipelines["physio-1"].heidi
+    whole = heidi.find_documents
+
+    def find_documents(session_id: str) -> object:
+        if session_id in broken:
+            raise Unavailable("heidi", "list_documents", hint="This session cannot be read.")
+        return whole(session_id)
+
+    monkeypatch.setattr(heidi, "find_documents", find_documents)
+    patient = clinic.a_patient()
+    for _ in range(5):
+        clinic.clock.advance(AN_HOUR)
+        clinic.tick(full=False)
+    assert filed_on(clinic) == [patient]
+
+
+def test_a_question_that_cannot_be_read_is_left_alone_for_a_while(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document_about(clinic)
+    clinic.tick()
+    tried = []
+    heidi = clinic.worker.pipelines["physio-1"].heidi
+
+    def find_documents(session_id: str) -> object:
+        tried.append(session_id)
+        raise Unavailable("heidi", "list_documents", hint="This session cannot be read.")
+
+    clinic.clock.advance(3 * AN_HOUR)  # its documents are not read for other reasons any more
+    monkeypatch.setattr(heidi, "find_documents", find_documents)
+    for _ in range(10):
+        clinic.tick(full=False)
+        clinic.clock.advance(120)
+    assert len(tried) <= 2
+
+
+def test_asking_old_questions_again_reads_the_authors_notes_once(clinic: Clinic) -> None:
+    for days in range(1, 7):
+        document_about(clinic, f"Ann Able{'x' * days}", created_at=clinic.clock.now() - timedelta(days=days))
+    clinic.tick()
+    clinic.clock.advance(AN_HOUR)
+    clinic.cliniko.requests.clear()
+    clinic.tick(full=False)
+    assert len(asked(clinic, "treatment_notes")) <= 1
+
+
+def test_a_later_reading_of_a_chart_counts_whichever_search_it_was_found_by(clinic: Clinic) -> None:
+    patient = clinic.a_patient(email=HOME)
+    charts = clinic.worker.pipelines["physio-1"].preparer.patients._charts
+    charts.born(date.fromisoformat(BORN))
+    clinic.clock.advance(50)
+    clinic.cliniko.archive_patient(patient)
+    charts.with_email(HOME)
+    clinic.clock.advance(5)
+    [seen] = charts.born(date.fromisoformat(BORN))
+    assert seen.archived or charts.fresh_until(patient) <= clinic.clock.monotonic() + 5
