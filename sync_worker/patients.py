@@ -25,8 +25,9 @@ from sync_worker.model import Ambiguous, Entry, Hint, Matched, MatchOutcome, NoM
 
 MOST_SUGGESTIONS = 20
 """Charts alike in name that are shown to a person. More would be no help."""
-BY_EMAIL_ALONE = 5
-"""The rule for which nobody else of that name may be in the mailbox, in whatever capitals it is written."""
+BY_EMAIL_ALONE, NO_RULE = 5, 6
+"""Of the matching's rules: that for which nobody else of the name may be in the mailbox, in whatever capitals it is
+written; and that no other one fired."""
 
 
 class Patients:
@@ -116,15 +117,14 @@ class Patients:
         found += self._charts.with_email(hint.email) if hint.email else []
         charts = self._charts.with_survivors(found)
         match = self._by_rules(session, hint, charts)
+        if match.rule == NO_RULE:  # a person will want to see who is alike
+            charts = self._charts.with_survivors([*charts, *self._alike(hint)])
+            match = self._by_rules(session, hint, charts)
         if isinstance(match, Matched) and match.rule == BY_EMAIL_ALONE:
             chosen = next(chart for chart in charts if chart.patient_id == match.patient_id)
-            more = self._charts.of_family(chosen.last_name)
-        elif match.rule is None or match.rule > BY_EMAIL_ALONE:
-            more = self._alike(hint)
-        else:
-            return match, charts
-        charts = self._charts.with_survivors([*charts, *more])
-        return self._by_rules(session, hint, charts), charts
+            charts = self._charts.with_survivors([*charts, *self._charts.of_family(chosen.last_name)])
+            match = self._by_rules(session, hint, charts)
+        return match, charts
 
     def _by_rules(self, session: Session, hint: Hint, charts: list[Patient]) -> MatchOutcome:
         booked = self._diary.booked(session_at=session.created_at) if self._identifiers > 2 else ()
