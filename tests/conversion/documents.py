@@ -361,6 +361,8 @@ GLUED = {
     "table": {"heading", "quotation", "code", "plain"},
 }
 """What a writer may put on the very next line."""
+FRACTURE = re.compile(r"# (?:[RL]|B/L|left|right|NO[FH]|[CTL]\d{1,2}|\d(?:st|nd|rd|th))\b", re.IGNORECASE)
+"""Right beneath text this is no heading: the sign says fracture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +388,8 @@ def made(parts_: Sequence[Part], *, tight: bool = False) -> Made:
     kept = [part for n, part in enumerate(parts_) for part in (*_between(parts_[n - 1] if n else None, part), part)]
     markdown = ""
     for n, part in enumerate(kept):
-        glued = n and tight and part.kind in GLUED.get(kept[n - 1].kind, ())
+        may_be_glued = part.kind in GLUED.get(kept[n - 1].kind, ()) and not FRACTURE.match(part.markdown)
+        glued = n and tight and may_be_glued
         markdown += ("" if not n else "\n" if glued else "\n\n") + part.markdown
     said = [part for part in kept if part.words]
     return Made(
