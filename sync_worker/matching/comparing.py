@@ -58,17 +58,26 @@ class NameComparison:
 def compare_name(typed: TypedName, *, first: str, last: str, preferred: str = "") -> NameComparison:
     """Lay a typed name beside a chart's, in both word orders, the chart's names swapped included."""
     found = _compare(typed, first, last, preferred)
-    if found.fit is None and not (first.isascii() and last.isascii()):
+    if found.fit is None and (_has_umlaut(first) or _has_umlaut(last)):
         spelt = _compare(typed, _spelt(first), _spelt(last), preferred)
         return spelt if spelt.fit else found
     return found
 
 
+def _has_umlaut(name: str) -> bool:
+    return not name.isascii() and not _UMLAUTS.isdisjoint(_composed(name))
+
+
 def _spelt(name: str) -> str:
     """A name without umlauts as Germans and Danes spell it: Juergen Mueller, not Jurgen Muller."""
-    return unicodedata.normalize("NFC", name).casefold().translate(_SPELLING)
+    return _composed(name).translate(_SPELLING)
 
 
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+_UMLAUTS = frozenset("äöüøåæ")
 _SPELLING = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
 
 

@@ -70,10 +70,11 @@ def lay_out(
 ) -> dict[str, Chart]:
     """Compare every chart once; the linked id speaks for the chart it leads to and against all others."""
     patients = _one_each(candidates)
-    if _is_desk_address(email_key(hint.email), patients.values()):
-        hint = replace(hint, email=None)
+    email = email_key(hint.email)
+    if _is_desk_address(email, patients.values()):
+        email = ""
     charts = {
-        patient_id: _lay_beside(hint, typed, patient, booked=patient_id in in_diary)
+        patient_id: _lay_beside(hint, typed, email, patient, booked=patient_id in in_diary)
         for patient_id, patient in patients.items()
     }
     linked = charts.get(linked_id(hint))
@@ -88,7 +89,7 @@ def check_patient(hint: Hint, patient: Patient) -> Candidate:
 
     The hint's birth date is compared as it stands, stand-ins aside; put it through `usable_birth_date` first.
     """
-    return candidate_of(_lay_beside(hint, read_name(hint.name), patient, booked=False))
+    return candidate_of(_lay_beside(hint, read_name(hint.name), email_key(hint.email), patient, booked=False))
 
 
 def candidate_of(chart: Chart) -> Candidate:
@@ -164,7 +165,7 @@ def linked_id(hint: Hint) -> str:
 _NOT_COMPARED = NameComparison(None)
 
 
-def _lay_beside(hint: Hint, typed: TypedName | None, patient: Patient, *, booked: bool) -> Chart:
+def _lay_beside(hint: Hint, typed: TypedName | None, email: str, patient: Patient, *, booked: bool) -> Chart:
     first, last, preferred = patient.first_name, patient.last_name, patient.preferred_first_name
     agrees = birth_dates_agree(hint.birth_date, patient.birth_date)
     return Chart(
@@ -172,7 +173,7 @@ def _lay_beside(hint: Hint, typed: TypedName | None, patient: Patient, *, booked
         name=compare_name(typed, first=first, last=last, preferred=preferred) if typed else _NOT_COMPARED,
         birth_date_agrees=agrees,
         birth_date_near=agrees is False and _is_near(hint.birth_date, patient.birth_date),
-        email_agrees=email_key(hint.email) == email_key(patient.email) != "",
+        email_agrees=email != "" and email == email_key(patient.email),
         linked=True if linked_id(hint) == patient.patient_id else None,
         booked=booked,
     )
