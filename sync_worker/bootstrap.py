@@ -1,8 +1,10 @@
 """The composition root: settings in, a wired worker out. Nothing else builds clients, ledgers or pipelines."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 
 from sync_worker import __version__
 from sync_worker.alarms import Alarm, standing
@@ -22,11 +24,13 @@ from sync_worker.ledger import Ledger
 from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import LookTimes
-from sync_worker.model import TickReport
+from sync_worker.model import ClinicianState, TickReport
 from sync_worker.patients import Patients
 from sync_worker.pipeline import Pipeline, TickSettings
+from sync_worker.plan import Planner, PlanScope
 from sync_worker.posting import Poster, PostSettings
 from sync_worker.prepare import NoteSettings, Preparer
+from sync_worker.preview import Previewer
 from sync_worker.reading import SessionReader
 from sync_worker.settings import ClinicianSettings, Mode, Settings
 
@@ -267,3 +271,76 @@ def clinicians_named(settings: Settings, wanted: str | None) -> Iterable[Clinici
         names = ", ".join(one.name for one in settings.clinicians)
         raise ConfigurationError([f"There is no clinician of that name in the settings. There are: {names}."])
     return found
+
+
+# ---------------------------------------------------------------- looking without a tick
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What plans and previews one clinician's documents. `planner` is made for a scope."""
+
+    identity: Identity
+    state: ClinicianState | None
+    reader: SessionReader
+    patients: Patients
+    previewer: Previewer
+    planner: Callable[[PlanScope], Planner]
+
+
+@contextmanager
+def bench(settings: Settings, clinician: ClinicianSettings, ledger: Ledger | None, clock: Clock) -> Iterator[Bench]:
+    """One clinician's bench, and both clients for as long as the block lasts.
+
+    Raises `RemoteError` where the clinician's Heidi account is not linked.
+    """
+    heidi, cliniko = heidi_client(settings, clinician, clock), cliniko_client(settings, clinician, clock)
+    try:
+        heidi.require_linked()
+        yield bench_of(settings, clinician, ledger, clock, heidi, cliniko)
+    finally:
+        heidi.close()
+        cliniko.close()
+
+
+def bench_of(
+    settings: Settings,
+    clinician: ClinicianSettings,
+    ledger: Ledger | None,
+    clock: Clock,
+    heidi: HeidiClient,
+    cliniko: ClinikoClient,
+) -> Bench:
+    """A bench on clients that are there already. It remembers what it read: make another for another look."""
+    identity = Identity(cliniko=cliniko, heidi_user_id=clinician.heidi_user_id, time_zone=settings.timezone)
+    state = Views(ledger.engine).clinicians().get(clinician.heidi_user_id) if ledger else None
+    reader = SessionReader(heidi, clock)
+    preparer = preparer_of(settings, clinician, heidi, cliniko, identity, clock)
+
+    def planner(scope: PlanScope) -> Planner:
+        return Planner(
+            heidi=heidi,
+            reader=reader,
+            preparer=preparer,
+            ledger=ledger,
+            state=state,
+            scope=scope,
+            notes_since=lambda since: cliniko.notes_of(identity.practitioner().practitioner_id, since),
+            clock=clock,
+        )
+
+    previewer = Previewer(reader=reader, preparer=preparer, cliniko=cliniko, ledger=ledger)
+    return Bench(identity, state, reader, preparer.patients, previewer, planner)
+
+
+def scope_of(
+    settings: Settings, state: ClinicianState | None, identity: Identity, day: date | None, now: datetime
+) -> PlanScope:
+    """With `--since` its day is both the oldest and the start; else what a tick would go by."""
+    settle = timedelta(seconds=settings.sync_settle_seconds)
+    if day is not None:
+        return PlanScope(identity.moment(day), identity.moment(day), settle)
+    oldest = now - timedelta(days=settings.sync_lookback_days)
+    if settings.sync_start_at is not None:
+        return PlanScope(oldest, identity.moment(settings.sync_start_at), settle)
+    return PlanScope(oldest, (state.start_at if state else None) or now, settle)

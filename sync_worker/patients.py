@@ -25,6 +25,8 @@ from sync_worker.model import Ambiguous, Entry, Hint, Matched, MatchOutcome, NoM
 
 MOST_SUGGESTIONS = 20
 """Charts alike in name that are shown to a person. More would be no help."""
+MOST_FOUND = 50
+"""Charts that one search of a person's shows."""
 BY_EMAIL_ALONE, NO_RULE = 5, 6
 """Of the matching's rules: that for which nobody else of the name may be in the mailbox, in whatever capitals it is
 written; and that no other one fired."""
@@ -67,6 +69,20 @@ class Patients:
         if entry is not None and entry.bound and isinstance(match, Matched) and entry.patient_id != match.patient_id:
             return Ambiguous(Reason.PATIENT_CHANGED, match.candidates, match.rule)
         return match
+
+    def look(self, session: Session) -> tuple[MatchOutcome, list[Patient]]:
+        """The answer of the rules, and the charts themselves, for a person to look at: whatever forbids filing aside.
+
+        What is told to differ between session and profile in Heidi is left to the session. Raises `RemoteError`.
+        """
+        return self._look_wider(session, self._completed(session) or session.hint)
+
+    def search(self, name: str, born: date | None) -> list[Patient]:
+        """The charts that a person looks for, by birth date and by letters of the family name. Raises `RemoteError`."""
+        found = self._charts.born(born) if born else []
+        if not found and (part := family_name_part(f"{name.strip()}, x")):
+            found = self._charts.named_like(part)
+        return found[:MOST_FOUND]
 
     def booking_for(self, session: Session, patient_id: str) -> str | None:
         """The patient's own booking with the clinician at the session's time, if there is exactly one."""

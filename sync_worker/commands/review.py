@@ -14,11 +14,10 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from sync_worker.advice import ADVICE
-from sync_worker.bootstrap import cliniko_client, look_times
+from sync_worker.bootstrap import bench, cliniko_client, look_times, scope_of
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, print_json, say
-from sync_worker.commands.plan import bench, scope_of
 from sync_worker.commands.preview import preview_json, show_previews
 from sync_worker.errors import ConfigurationError, NotPossible
 from sync_worker.ledger import Ledger
