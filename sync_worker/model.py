@@ -37,6 +37,17 @@ class WaitsOn(StrEnum):
     ADMIN = "admin"
 
 
+class Role(StrEnum):
+    """What an account of the page is for."""
+
+    ADMIN = "admin"
+    """Whoever runs the service for the practice."""
+    CLINICIAN = "clinician"
+    """A clinician, who sees their own sessions alone."""
+    DESK = "desk"
+    """The front desk, which has no sessions of its own."""
+
+
 class Reason(StrEnum):
     """Why an entry waits on the review list or was skipped; a code, never a patient's data."""
 
@@ -491,6 +502,10 @@ class Entry:
     wish: Wish | None = None
     waived: frozenset[Reason] = frozenset()
     """Refusals that a person knew of who chose the patient: they do not hold the note up again."""
+    asked: WaitsOn | None = None
+    """Whom a person passed the question on to."""
+    barred: frozenset[str] = frozenset()
+    """Patients that a person said it is not about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -539,6 +554,38 @@ class ClinicianState:
     time_zone: str | None
     pause_reason: str | None
     resumed_at: datetime | None
+
+
+# ---------------------------------------------------------------- who uses the page
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who may log in to the page, by a name of their own. Accounts are never deleted."""
+
+    account_id: int
+    name: str
+    role: Role
+    heidi_user_id: str | None
+    """The clinician whose sessions are theirs: always a clinician's, perhaps an admin's, never the desk's."""
+    wants_second_factor: bool
+    """A login takes a code of the enrolled device as well; where none is enrolled yet, the next login enrols one."""
+    totp_secret: str | None = field(repr=False)
+    disabled: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One stay of a person on the page, from their password to their leave."""
+
+    login_id: int
+    account: Account
+    csrf_token: str = field(repr=False)
+    began_at: datetime
+    seen_at: datetime
+    """When it was last used, to the minute."""
+    second_factor_passed: bool
 
 
 # ---------------------------------------------------------------- routes

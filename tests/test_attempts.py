@@ -25,6 +25,7 @@ from sync_worker.model import (
     PauseReason,
     Reason,
     Status,
+    WaitsOn,
     Wish,
 )
 from tests.conftest import MORNING, TestClock
@@ -110,11 +111,12 @@ def test_an_entry_is_read_with_everything_that_is_known_of_it(bench: Bench) -> N
         "wish": Wish.RECHECK,
         "found_at": MORNING - timedelta(minutes=4),
     }
-    stored = change(bench, entry, **known, waived="consent_refused privacy_declined")
+    stored = change(bench, entry, **known, waived="consent_refused privacy_declined", barred="77 78", asked="desk")
     waived = frozenset({Reason.CONSENT_REFUSED, Reason.PRIVACY_DECLINED})
-    assert stored == replace(entry, **known, waived=waived)
+    passed_on = {"barred": frozenset({"77", "78"}), "asked": WaitsOn.DESK}
+    assert stored == replace(entry, **known, waived=waived, **passed_on)
     whose = {"entry_id", "clinician_id", "session_id", "document_id"}
-    assert {one.name for one in fields(stored)} == set(known) | whose | {"waived"}
+    assert {one.name for one in fields(stored)} == set(known) | whose | {"waived", *passed_on}
     empty = dict.fromkeys(("reason", "patient_id", "hint_hash", "hint_link", "note_updated_at", "wish"))
     other = change(bench, entry, **empty, pinned=False, bound=True, backfilled=False, reference=None)
     assert other == replace(stored, **empty, pinned=False, bound=True, backfilled=False, reference="")

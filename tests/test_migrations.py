@@ -76,7 +76,7 @@ def test_the_migrations_make_every_constraint_and_index_that_the_tables_promise(
     with writing(engine) as db:
         Base.metadata.create_all(db)
     assert migrated == promises(engine)
-    assert len(migrated["entries"]["checks"]) == 3
+    assert (len(migrated["entries"]["checks"]), len(migrated["accounts"]["checks"])) == (3, 3)
 
 
 def promises(engine: Engine) -> dict[str, dict[str, Any]]:
@@ -189,7 +189,7 @@ def test_a_ledger_of_a_newer_program_is_refused_and_not_touched(ledger: Ledger, 
 
 def test_a_ledger_of_an_older_program_says_how_to_bring_it_up(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrate, "head", lambda: "9999_next")
-    with pytest.raises(LedgerMismatch, match=r"of version 0005_waived.*needs 9999_next.*`sync-worker db upgrade`"):
+    with pytest.raises(LedgerMismatch, match=r"of version 0006_accounts.*needs 9999_next.*`sync-worker db upgrade`"):
         migrate.require_current(ledger.engine)
 
 

@@ -1,7 +1,8 @@
 """Puts a backup back, and moves a ledger to another database: never with a worker at work, never two ledgers in use.
 
 Both hold every lease from before the first look to after the last write. A restored ledger says so (`restored_at`), so
-that the look before the first request of a tick adopts what was filed after the copy. A moved one is retired.
+that the look before the first request of a tick adopts what was filed after the copy. A moved one is retired. Accounts
+go along with both, logins with neither: everybody logs in again.
 """
 
 import fcntl
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import Connection, Engine, func, inspect, select, text, update
+from sqlalchemy import Connection, Engine, delete, func, inspect, select, text, update
 
 from sync_worker.errors import LedgerMismatch, LedgerUnavailable, NotPossible
 from sync_worker.ledger import Ledger, migrate
@@ -31,7 +32,7 @@ from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.moves import insert_once
 from sync_worker.ledger.rows import Sums, clear, copy_rows, follow_sequences, make_tables, sums
 from sync_worker.ledger.storage import lock_file, reading, sqlite_path, writing
-from sync_worker.ledger.tables import Base, ClinicianRow, EntryRow, Installation, LeaseRow
+from sync_worker.ledger.tables import Base, ClinicianRow, EntryRow, Installation, LeaseRow, LoginRow
 from sync_worker.ledger.trail import Event, append
 
 FAR_BEYOND = 1_000_000
@@ -147,6 +148,7 @@ def _mark_restored(staged: Engine, epoch: int, now: datetime, actor: str) -> boo
     """Let the copy say that it is one: its stamp, epochs beyond all that were, a step in each trail. Is it paused?"""
     with writing(staged) as db:
         db.execute(update(Installation).values(restored_at=now, retired_at=None))
+        db.execute(delete(LoginRow))  # one that was ended after the copy must not come back
         # else a copy that was polled while our clock was ahead seems to have been polled since
         db.execute(update(ClinicianRow).values(last_poll_at=None))
         beyond = max(epoch, _newest_epoch(db)) + 1
@@ -186,6 +188,7 @@ def move(source: Engine, target: Engine, *, now: datetime) -> Sums:
     with _at_the_new_place(), reading(target) as new:
         _require_empty(new)
     with _nobody_working(source, now), _held_still(source) as db:
+        db.execute(delete(LoginRow))  # here, so that both ledgers say the same afterwards
         with _at_the_new_place(), writing(target) as new:
             _require_empty(new)
             _without_limit(new)

@@ -19,7 +19,7 @@ from sync_worker.ledger import trail
 from sync_worker.ledger.tables import Base, ClinicianRow, EntryRow, Installation, LeaseRow
 from sync_worker.ledger.trail import Event
 from sync_worker.lifecycle import Settlement
-from sync_worker.model import Attempt, Entry, Lease, PauseReason, Reason, Status, Wish
+from sync_worker.model import Attempt, Entry, Lease, PauseReason, Reason, Status, WaitsOn, Wish
 
 WORKER = "worker"
 """The actor of a move that no person made."""
@@ -50,6 +50,8 @@ def entries() -> Select[Any]:
         EntryRow.note_updated_at,
         EntryRow.wish,
         EntryRow.waived,
+        EntryRow.asked,
+        EntryRow.barred,
         EntryRow.found_at,
     )
     return select(*columns)
@@ -211,5 +213,7 @@ def entry_of(row: Row[Any]) -> Entry:
         note_updated_at=row.note_updated_at,
         wish=Wish(row.wish) if row.wish else None,
         waived=frozenset(map(Reason, (row.waived or "").split())),
+        asked=WaitsOn(row.asked) if row.asked else None,
+        barred=frozenset((row.barred or "").split()),
         found_at=row.found_at,
     )

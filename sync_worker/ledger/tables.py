@@ -1,5 +1,7 @@
 """The ledger's tables: ids, keyed hashes, times, statuses and reason codes. No patient's data, no text.
 
+Of those who use the page it holds an account's name, its password's hash and the secret of its second factor.
+
 Constraints state the promises, and every one has a name, since a migration can only drop what is named.
 """
 
@@ -24,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from sync_worker.model import Status
+from sync_worker.model import Role, Status
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -158,6 +160,8 @@ class EntryRow(Base):
         Index("ix_entries_due", "clinician_id", "status", "due_at"),
         # the entries of a session that was read
         Index("ix_entries_session", "session_id"),
+        # what else is there of a patient
+        Index("ix_entries_patient", "patient_id"),
         # whose note a reference in Cliniko is
         Index("ix_entries_reference", "reference"),
         # what is still to be done to notes that are filed
@@ -198,6 +202,10 @@ class EntryRow(Base):
     waived: Mapped[str | None] = mapped_column(
         String(128)
     )  # refusals that a person knew of: reasons with a space between
+    asked: Mapped[str | None] = mapped_column(String(16))  # whom a person passed the question on to
+    barred: Mapped[str | None] = mapped_column(
+        String(255)
+    )  # patients that a person said it is not about: ids with a space between
 
 
 class AttemptRow(Base):
@@ -261,7 +269,13 @@ class TrailRow(Base):
     """One step of one clinician's audit trail: written in the transaction that takes the step, chained by hashes."""
 
     __tablename__ = "trail"
-    __table_args__ = (UniqueConstraint("clinician_id", "number"), Index("ix_trail_entry", "entry_id"))
+    __table_args__ = (
+        UniqueConstraint("clinician_id", "number"),
+        # one entry's whole life
+        Index("ix_trail_entry", "entry_id"),
+        # what was done in a time
+        Index("ix_trail_at", "at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     clinician_id: Mapped[int] = mapped_column(ForeignKey("clinicians.id"))
@@ -275,3 +289,45 @@ class TrailRow(Base):
     actor: Mapped[str] = mapped_column(String(64))
     details: Mapped[str | None] = mapped_column(Text)  # JSON as it was hashed: ids, codes, names of fields, hashes
     hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
+class AccountRow(Base):
+    """Somebody who may log in to the page."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        UniqueConstraint("name"),
+        CheckConstraint("role IN ({})".format(", ".join(f"'{role.value}'" for role in Role)), name="known_role"),
+        CheckConstraint("role <> 'clinician' OR heidi_user_id IS NOT NULL", name="clinician_is_somebody"),
+        CheckConstraint("role <> 'desk' OR heidi_user_id IS NULL", name="desk_is_nobody"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))  # casefolded
+    role: Mapped[str] = mapped_column(String(16))
+    heidi_user_id: Mapped[str | None] = mapped_column(String(255))
+    password_hash: Mapped[str] = mapped_column(String(255))
+    totp_secret: Mapped[str | None] = mapped_column(String(64))
+    wants_second_factor: Mapped[bool]
+    totp_step: Mapped[int | None]  # the time step of the last code: neither it nor an older one is taken again
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+
+class LoginRow(Base):
+    """One stay of a person on the page. The token itself is in their browser alone."""
+
+    __tablename__ = "logins"
+    __table_args__ = (
+        UniqueConstraint("token_hash"),
+        # the logins that end with a password
+        Index("ix_logins_account", "account_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32))
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    csrf_token: Mapped[str] = mapped_column(String(64))
+    began_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    second_factor_passed: Mapped[bool]
