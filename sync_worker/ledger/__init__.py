@@ -1,8 +1,9 @@
 """Our record of what was decided and done: ids, keyed hashes, times, statuses; no patient's data and no text.
 
 `Ledger` is the worker's side of it. People's decisions are in `decisions.py`, the read-only views in `views.py`, and
-who may work for a clinician in `leases.py`. One public method is one transaction and one sentence; rows never leave
-this package. It refuses any move that `lifecycle.ALLOWED_MOVES` does not name.
+who may work for a clinician in `leases.py`, who may log in to the page in `accounts.py`. One public method is one
+transaction and one sentence; rows never leave this package. It refuses any move that `lifecycle.ALLOWED_MOVES` does not
+name.
 """
 
 import hashlib
