@@ -7,7 +7,7 @@ asked for. Errors become one sentence here, and nowhere a traceback.
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,7 +20,9 @@ app = typer.Typer(
 )
 review = typer.Typer(help="What waits for a person.", no_args_is_help=True, rich_markup_mode=None)
 database = typer.Typer(help="The ledger.", no_args_is_help=True, rich_markup_mode=None)
+users = typer.Typer(help="Who may log in to the page.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(review, name="review")
+app.add_typer(users, name="users")
 app.add_typer(database, name="db")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -31,6 +33,7 @@ Clinician = Annotated[str | None, typer.Argument(help="Name, Heidi user id or e-
 EntryNumber = Annotated[
     int, typer.Argument(metavar="ENTRY", min=1, max=2**31 - 1, help="The entry's number, from `review list`.")
 ]
+UserName = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
 BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="A backup: one file, whichever the database.")]
 
 
@@ -241,6 +244,70 @@ def review_resolve(
     from sync_worker.commands import review as command
 
     _run(lambda: command.resolve(entry, note, not_there=not_there, as_json=as_json), as_json=as_json)
+
+
+@users.command("add")
+def users_add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="2 to 64 letters, digits, and the signs . _ - @")],
+    role: Annotated[Literal["admin", "clinician", "desk"], typer.Option(help="desk is the front desk.")],
+    clinician: Annotated[
+        str | None,
+        typer.Option(metavar="X", help="Whose own sessions it sees: name, Heidi user id or e-mail."),
+    ] = None,
+    second_factor: Annotated[
+        bool, typer.Option("--second-factor", help="Ask for a code of a device at each login.")
+    ] = False,
+) -> None:
+    """Make an account. Asks for its password, or reads one line from stdin."""
+    from sync_worker.commands import users as command
+
+    _run(lambda: command.add(name, role, clinician, second_factor=second_factor))
+
+
+@users.command("list")
+def users_list(as_json: Json = False) -> None:
+    """Every account, the disabled ones as well."""
+    from sync_worker.commands import users as command
+
+    _run(lambda: command.show_all(as_json=as_json), as_json=as_json)
+
+
+@users.command("disable")
+def users_disable(name: UserName) -> None:
+    """Log its person out, and let nobody log in by it any more."""
+    from sync_worker.commands import users as command
+
+    _run(lambda: command.disable(name))
+
+
+@users.command("enable")
+def users_enable(name: UserName) -> None:
+    """Let its person log in again."""
+    from sync_worker.commands import users as command
+
+    _run(lambda: command.enable(name))
+
+
+@users.command("password")
+def users_password(name: UserName) -> None:
+    """Give it another password. Asks for it, or reads one line from stdin."""
+    from sync_worker.commands import users as command
+
+    _run(lambda: command.password(name))
+
+
+@users.command("second-factor")
+def users_second_factor(
+    name: UserName,
+    off: Annotated[bool, typer.Option("--off", help="Ask for no code any more.")] = False,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="Forget the enrolled device, as when a phone is lost.")
+    ] = False,
+) -> None:
+    """Ask for a code of a device at each login, from the next one on."""
+    from sync_worker.commands import users as command
+
+    _run(lambda: command.second_factor(name, off=off, reset=reset))
 
 
 @database.command("upgrade")

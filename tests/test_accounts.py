@@ -188,6 +188,12 @@ def test_an_account_that_there_is_not_cannot_be_changed(
     assert accounts.find("reception") == (made, HASH)
 
 
+@pytest.mark.parametrize("name", ["", "front desk", "a\x00b", "a\udcffb"])
+def test_a_name_that_nobody_can_have_cannot_be_changed_either(accounts: Accounts, name: str) -> None:
+    with pytest.raises(NotPossible, match="no such account"):
+        accounts.set_password(name, HASH)
+
+
 # ---------------------------------------------------------------- second factors
 
 

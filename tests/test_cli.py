@@ -394,7 +394,8 @@ def test_a_ledger_of_a_newer_version_is_left_alone(terminal: Terminal) -> None:
     with sqlite3.connect(terminal.folder / "ledger.db") as db:
         db.execute("UPDATE alembic_version SET version_num = '9999_future'")
     db.close()
-    for command in (["once"], ["run"], ["status"], ["review", "list"], ["db", "upgrade"], ["db", "current"]):
+    listing = (["review", "list"], ["users", "list"])
+    for command in (["once"], ["run"], ["status"], *listing, ["db", "upgrade"], ["db", "current"]):
         done = terminal.run(*command)
         assert done.returncode == 2, command
         assert "newer" in done.stderr
@@ -473,7 +474,7 @@ def test_help_imports_nothing_heavy() -> None:
         "from sync_worker.__main__ import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'httpx', 'sqlalchemy', 'alembic', 'apscheduler', 'pydantic', 'rich', 'bs4', 'structlog'}\n"
+        "heavy = {'httpx', 'sqlalchemy', 'alembic', 'apscheduler', 'pydantic', 'rich', 'bs4', 'structlog', 'argon2'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)

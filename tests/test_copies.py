@@ -17,12 +17,13 @@ from sqlalchemy import Engine
 
 from sync_worker.errors import LedgerMismatch, NotPossible
 from sync_worker.ledger import Ledger, copies, files, migrate
+from sync_worker.ledger.accounts import Accounts, Logins
 from sync_worker.ledger.copies import Restored, WorkerRunning
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.rows import Sums, sums
 from sync_worker.ledger.storage import open_engine, reading, sqlite_path, writing
 from sync_worker.ledger.views import Views
-from sync_worker.model import Lease, Reason
+from sync_worker.model import Lease, Reason, Role
 from tests.conftest import Clinic, TestClock
 from tests.copies.processes import move as move_in_a_process
 from tests.copies.rounds import back_up_while_writing, put_an_old_copy_back
@@ -422,6 +423,25 @@ def test_a_paused_backup_is_paused_again_and_says_so(vault: Vault) -> None:
     assert vault.bench.ledger.clinicians.is_paused(vault.clinician)
 
 
+def a_login(engine: Engine, clock: TestClock) -> str:
+    """The token of somebody who is logged in to the page."""
+    ada = Accounts(engine).add(
+        "ada", Role.ADMIN, "$argon2id$made-up", heidi_user_id=None, wants_second_factor=False, now=clock.now()
+    )
+    return Logins(engine).begin(ada.account_id, clock.now(), second_factor_passed=False)
+
+
+def test_a_restore_brings_accounts_back_and_logs_everybody_out(vault: Vault) -> None:
+    token = a_login(vault.engine, vault.bench.clock)
+    accounts = Accounts(vault.engine).all()
+    file = vault.backup()
+    Logins(vault.engine).end(token)
+    vault.restore(file)
+    assert Accounts(vault.engine).all() == accounts
+    assert Logins(vault.engine).find(token, vault.bench.clock.now()) is None  # nor does one that was ended come back
+    assert sums_of(vault.engine)["logins"].count == 0
+
+
 @pytest.mark.postgres
 def test_an_entrys_number_is_never_given_to_another_after_a_restore_on_postgres(vault: Vault) -> None:
     if vault.engine.dialect.name == "sqlite":
@@ -549,6 +569,32 @@ def vault_elsewhere(vault: Vault) -> Engine:
     return open_engine(f"sqlite:///{vault.folder / 'elsewhere.db'}")
 
 
+def test_a_move_takes_accounts_along_and_logs_everybody_out(vault: Vault, target: Engine) -> None:
+    token = a_login(vault.engine, vault.bench.clock)
+    accounts = Accounts(vault.engine).all()
+    moved = copies.move(vault.engine, target, now=vault.bench.clock.now())
+    assert (moved["accounts"].count, moved["logins"].count) == (1, 0)
+    assert Accounts(target).all() == accounts
+    for engine in (vault.engine, target):
+        assert Logins(engine).find(token, vault.bench.clock.now()) is None
+    again = Logins(target).begin(accounts[0].account_id, vault.bench.clock.now(), second_factor_passed=False)
+    assert Logins(target).find(again, vault.bench.clock.now()) is not None
+
+
+def test_a_move_that_was_refused_leaves_everybody_logged_in(
+    vault: Vault, target: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = a_login(vault.engine, vault.bench.clock)
+
+    def differ(*_: object) -> None:
+        raise NotPossible("What arrived is not what was sent.")
+
+    monkeypatch.setattr(copies, "_require_same", differ)
+    with pytest.raises(NotPossible, match="not what was sent"):
+        copies.move(vault.engine, target, now=vault.bench.clock.now())
+    assert Logins(vault.engine).find(token, vault.bench.clock.now()) is not None
+
+
 def test_a_worker_that_had_the_old_ledger_open_sends_nothing(vault: Vault, target: Engine) -> None:
     entry = vault.bench.a_pending("doc-99")
     copies.move(vault.engine, target, now=vault.bench.clock.now())
@@ -652,7 +698,16 @@ def test_a_moved_ledger_is_refused_by_every_command_with_what_to_do(
     assert (moved.returncode, moved.stderr) == (0, "")
     assert "1 entries" in moved.stdout
     assert moved.stdout.splitlines()[-1] == f"DATABASE_URL={postgres_url.replace('postgres@', 'postgres:***@')}"
-    for arguments in (("once",), ("run",), ("status",), ("review", "list"), ("pause",), ("plan",), ("db", "current")):
+    for arguments in (
+        ("once",),
+        ("run",),
+        ("status",),
+        ("review", "list"),
+        ("users", "list"),
+        ("pause",),
+        ("plan",),
+        ("db", "current"),
+    ):
         done = terminal.run(*arguments)
         assert (done.returncode, "This ledger was moved" in done.stderr) == (2, True), arguments
     assert terminal.run("db", "backup", "backup").returncode == 2  # a backup of it would age unseen

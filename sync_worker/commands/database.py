@@ -93,7 +93,8 @@ def _tell(done: Restored) -> None:
     say(
         "The next tick looks in Cliniko before it posts, not sooner than two minutes from now, when it surely lists "
         "what was filed last: what was filed after the backup is found there, and not filed again. What people decided "
-        "after the backup is not in it: go through the review list again."
+        "after the backup is not in it: go through the review list again. Whoever might log in then may again, by the "
+        "password of then: `sync-worker users list` shows who."
     )
     if done.was_retired:
         say("This ledger had been moved to another database: see that no worker uses that one any more.")

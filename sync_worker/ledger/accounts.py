@@ -49,6 +49,11 @@ def problem_with(name: str, role: Role, heidi_user_id: str | None) -> str | None
     return None
 
 
+def no_such_account() -> NotPossible:
+    """What to say where there is no account of a name."""
+    return NotPossible("There is no such account: `sync-worker users list` shows all.")
+
+
 class Accounts:
     """Who may log in. One method is one transaction; where there is no account of a name, it says so."""
 
@@ -84,7 +89,7 @@ class Accounts:
 
     def find(self, name: str) -> tuple[Account, str] | None:
         """The account of this name, disabled or not, with its password's hash."""
-        if not _NAME.fullmatch(as_name(name)):  # whatever was typed: Postgres takes not every character
+        if not _NAME.fullmatch(as_name(name)):  # Postgres takes not every character that can be typed
             return None
         with reading(self._engine) as db:
             row = db.execute(_ACCOUNTS.where(AccountRow.name == as_name(name))).one_or_none()
@@ -126,6 +131,8 @@ class Accounts:
             return db.execute(use.returning(AccountRow.id)).first() is not None
 
     def _set_and_end_logins(self, name: str, **values: Any) -> None:
+        if not _NAME.fullmatch(as_name(name)):
+            raise no_such_account()
         with _changing(self._engine) as db:
             _end_all(db, _change(db, AccountRow.name == as_name(name), **values))
 
@@ -227,7 +234,7 @@ def _change(db: Connection, which: Any, **values: Any) -> int:
     """Change one account, and give its id."""
     changed = db.execute(update(AccountRow).where(which).values(**values).returning(AccountRow.id)).scalar()
     if changed is None:
-        raise NotPossible("There is no such account: `sync-worker users list` shows all.")
+        raise no_such_account()
     return int(changed)
 
 
