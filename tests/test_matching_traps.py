@@ -151,6 +151,23 @@ def test_a_slip_of_a_twin_whose_chart_lacks_the_birth_date_is_not_filed_on_the_o
     assert filed_on(clinic) == []
 
 
+def test_a_son_whose_chart_has_no_address_is_not_filed_on_the_father_who_has_the_familys(clinic: Clinic) -> None:
+    clinic.a_patient("John", "Smith", born="1955-06-02", email=HOME)
+    clinic.a_patient("John", "Smith", born="2012-03-17")
+    document_about(clinic, "John Smith", None, email=HOME)
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([], ["several_charts"])
+
+
+def test_a_namesake_without_address_is_no_doubt_where_the_birth_date_or_another_address_tells_them_apart() -> None:
+    father = chart("father", "John Smith", born=None, email=HOME)
+    asked_for = hint("John Smith", email=HOME)
+    assert filed(asked_for, father, chart("son", "John Smith", born=date(2012, 3, 17))) == "father"
+    assert filed(asked_for, father, chart("other", "John Smith", born=None, email="other@example.com")) == "father"
+    assert filed(asked_for, father, chart("old", "John Smith", born=None, archived=True)) == "father"
+    assert filed(asked_for, father, chart("son", "Johnny Smith", born=None)) is None
+
+
 # ---------------------------------------------------------------- two people in one name, and no address
 
 

@@ -16,7 +16,7 @@ The rules, in order; the first that fires decides:
        else has that family name and date
     4  birth date, given name and e-mail agree, the family name differs       filed
     5  name and e-mail agree exactly, the birth date is unknown on one        filed
-       side, and nobody else in that mailbox has the name
+       side, and nobody else in that mailbox, or without any, has the name
     6  nothing of these                                                       a person decides
 
 Rules 2 to 5 file on exactly one live chart, and no other one that may be the same person's; several, or archived ones
@@ -176,7 +176,8 @@ def _by_changed_family_name(_typed: TypedName, charts: Mapping[str, Chart]) -> _
 def _by_email(_typed: TypedName, charts: Mapping[str, Chart]) -> _Decision | None:
     """Rule 5: the exact name and a personal e-mail agree, and the birth date is unknown on one side.
 
-    A father and a son of one name may share a mailbox, so nobody else in it may have the name.
+    A father and a son of one name may share a mailbox, so nobody else in it may have the name; nor may somebody whose
+    chart has no address, since the mailbox may be theirs too.
     """
     named = [chart for chart in charts.values() if chart.email_agrees and chart.name.fit]
     alike = [chart for chart in named if chart.name.fit is NameFit.EXACT and chart.birth_date_agrees is None]
@@ -184,9 +185,17 @@ def _by_email(_typed: TypedName, charts: Mapping[str, Chart]) -> _Decision | Non
     if decision is None or decision.chosen is None:
         return decision
     others = [other for other in named if survivor(other, charts) is not decision.chosen]
-    if any(not _is_same_birthday(other, decision.chosen) or other.is_live for other in others):
+    in_doubt = any(not _is_same_birthday(other, decision.chosen) or other.is_live for other in others)
+    if in_doubt or any(_may_be_in_the_mailbox(other, decision.chosen) for other in charts.values()):
         return _Decision(5, reason=Reason.SEVERAL_CHARTS)
     return decision
+
+
+def _may_be_in_the_mailbox(other: Chart, chosen: Chart) -> bool:
+    """Whether a live namesake's chart has no address, and no birth date that speaks against it."""
+    if other is chosen or not other.is_live or other.birth_date_agrees is False:
+        return False
+    return other.name.fit is not None and email_key(other.patient.email) == ""
 
 
 def _is_same_birthday(one: Chart, other: Chart) -> bool:
