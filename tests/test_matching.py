@@ -194,8 +194,6 @@ def test_a_birth_date_that_is_only_near_is_a_different_one(near: date) -> None:
         ("Robert Jones — knee and hip", "Robert Jones"),
         ("Robert Jones", "Jones Robert"),
         ("Nguyen Van Anh", "Van Anh|Nguyen"),
-        ("Nguyen Van Anh", "Anh Nguyen"),
-        ("Nguyễn Văn Anh", "Anh|Nguyen"),
         ("Anh Nguyen", "Nguyen Anh"),
         ("de la Cruz Maria", "Maria|de la Cruz"),
         ("Maria de la Cruz", "Maria|De La Cruz"),
@@ -450,6 +448,8 @@ def test_a_desks_mailbox_decides_nothing() -> None:
         ("Robert 'Bob' O'Brien", "Bob O'Brien"),
         ("Robert “Bob” Jones", "Bob Jones"),
         ("Xiaoming (Simon) Li", "Simon Li"),
+        ("Nguyen Van Anh", "Anh Nguyen"),
+        ("Nguyễn Văn Anh", "Anh|Nguyen"),
     ],
 )
 def test_a_nickname_one_step_away_meets(typed: str, on_chart: str) -> None:

@@ -168,6 +168,73 @@ def test_a_namesake_without_address_is_no_doubt_where_the_birth_date_or_another_
     assert filed(asked_for, father, chart("son", "Johnny Smith", born=None)) is None
 
 
+@pytest.mark.parametrize(
+    ("typed", "on_chart"),
+    [
+        ("TRAN Kevin Minh", "Minh|Tran"),
+        ("Tran, Kevin Minh", "Minh|Tran"),
+        ("Ali Hassan", "Hassan|Ali"),
+        ("Harpreet Kaur Gill", "Harpreet|Gill"),
+        ("John Paul Smith", "John|Smith"),
+        ("John Smith", "John Paul|Smith"),
+        ("John Smith Jnr", "John|Smith"),
+        ("John Smith Jnr", "John|Smith Snr"),
+        ("John Smith", "John Snr|Smith"),
+        ("John Smith III", "John|Smith II"),
+        ("Mrs John Smith", "John|Smith"),
+        ("John Smith Mrs", "John|Smith"),
+    ],
+)
+def test_a_name_that_is_not_the_parents_or_spouses_word_for_word_is_not_filed_by_the_shared_mailbox(
+    typed: str, on_chart: str
+) -> None:
+    parent = chart("parent", on_chart, born=LONG_AGO, email=HOME)
+    assert filed(hint(typed, None, email=HOME), parent) is None
+    assert filed(hint(typed, email=HOME), chart("parent", on_chart, born=None, email=HOME)) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "on_chart"),
+    [
+        ("John Smith", "John|Smith"),
+        ("Smith, John", "John|Smith"),
+        ("Mr. JOHN O’Brien", "John|O'Brien"),
+        ("John Paul Smith", "John-Paul|Smith"),
+        ("John Smith Jnr", "John|Smith Jr."),
+        ("John Smith Jnr", "John Junior|Smith"),
+        ("John Smith, PhD", "John|Smith"),
+        ("Nguyen, Van Anh", "Van Anh|Nguyen"),
+    ],
+)
+def test_the_name_word_for_word_is_filed_by_the_mailbox_without_a_birth_date(typed: str, on_chart: str) -> None:
+    assert filed(hint(typed, None, email=HOME), chart("own", on_chart, born=LONG_AGO, email=HOME)) == "own"
+    assert filed(hint(typed, None, email=HOME), chart("own", "Somebody|Else", email=HOME)) is None
+
+
+def test_the_preferred_name_word_for_word_is_filed_by_the_mailbox_without_a_birth_date() -> None:
+    own = chart("own", "Mary Anne|Smith", preferred="Mary", email=HOME)
+    assert filed(hint("Mary Smith", None, email=HOME), own) == "own"
+
+
+def test_john_smith_jnr_is_not_john_smith_snr_whatever_links_them() -> None:
+    father = chart("father", "John|Smith Snr", born=LONG_AGO)
+    assert verdict(hint("John Smith Jnr", None, linked="father"), father) == "link_contradicted"
+    assert verdict(hint("John Smith Snr", None, linked="father"), father) == "father"
+
+
+@pytest.mark.parametrize("typed", ["TRAN Kevin Minh", "Tran, Kevin Minh"])
+def test_a_vietnamese_son_is_not_filed_on_the_father_whose_name_stands_last_in_his(typed: str) -> None:
+    father, son = chart("father", "Minh|Tran", born=LONG_AGO), chart("son", "Kevin|Tran", born=None)
+    assert filed(hint(typed, None, linked="father"), father) is None
+    assert filed(hint(typed, None, linked="father"), father, son) is None
+    assert filed(hint("Tran, Van Minh", LONG_AGO, linked="father"), father) == "father"
+
+
+@pytest.mark.parametrize("typed", ["TRAN Kevin Minh", "Tran, Kevin Minh", "Tran Kevin Minh"])
+def test_a_vietnamese_twin_is_not_filed_on_the_one_whose_name_stands_last_in_his(typed: str) -> None:
+    assert filed(hint(typed), chart("minh", "Minh|Tran"), chart("kevin", "Kevin|Tran")) in (None, "kevin")
+
+
 # ---------------------------------------------------------------- two people in one name, and no address
 
 
@@ -202,7 +269,7 @@ def test_a_namesake_in_the_mailbox_is_seen_however_many_share_the_name(clinic: C
 
 @pytest.mark.parametrize(
     ("typed", "first", "last"),
-    [("Mary Jones", "Mary", "JONES"), ("Wei Li", "Wei", "Li"), ("Smith John", "John", "Smith")],
+    [("Mary Jones", "Mary", "JONES"), ("Wei Li", "Wei", "Li"), ("Smith, John", "John", "Smith")],
 )
 def test_a_namesake_in_the_mailbox_is_seen_however_the_name_is_written(
     clinic: Clinic, typed: str, first: str, last: str

@@ -7,12 +7,12 @@ being exact; nothing here is phonetic.
 
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rapidfuzz.distance import OSA
 
-from sync_worker.matching.names import Split, TypedName, Words, chart_family, chart_given, is_full
+from sync_worker.matching.names import Split, TypedName, Words, chart_family, chart_generation, chart_given, is_full
 from sync_worker.matching.short_forms import is_given_name, is_one_step, is_short_form
 
 
@@ -23,7 +23,7 @@ class NameFit(StrEnum):
     """Equal after folding; middle names, titles and suffixes aside."""
     NICKNAME = "name_nickname"
     """Family name exact, given name one dictionary step away, or in brackets; never two, as from Alexander to Alexandra
-    by Alex."""
+    by Alex. Or the last of several given names behind a Vietnamese family name."""
 
 
 class NameSlip(StrEnum):
@@ -45,6 +45,10 @@ class NameComparison:
     fit: NameFit | None
     by_first_name: bool = False
     """Whether the chart's own first name fits, not only its preferred one."""
+    is_whole: bool = False
+    """Whether it fits word for word, given name first or behind a comma, with nothing left over on either side."""
+    by_last_given: bool = False
+    """Whether only the last of the given names that were typed fits: Kevin Minh on Minh's chart."""
     slip: NameSlip | None = None
     """Where it does not fit: whether it was mistyped."""
     given_found: bool = False
@@ -60,7 +64,18 @@ def compare_name(typed: TypedName, *, first: str, last: str, preferred: str = ""
     found = _compare(typed, first, last, preferred)
     if found.fit is None and (_has_umlaut(first) or _has_umlaut(last)):
         spelt = _compare(typed, _spelt(first), _spelt(last), preferred)
-        return spelt if spelt.fit else found
+        found = spelt if spelt.fit else found
+    if found.fit or found.slip or found.given_found:
+        return _of_one_generation(found, typed, chart_generation(first, last))
+    return found
+
+
+def _of_one_generation(found: NameComparison, typed: TypedName, own: str) -> NameComparison:
+    """John Smith Jnr is not John Smith Snr; where only one side tells, John Smith may be either."""
+    if typed.generation and own and typed.generation != own:
+        return NameComparison(None, given_differs=True)
+    if found.is_whole and (typed.is_wifes or typed.generation != own):
+        return replace(found, is_whole=False)
     return found
 
 
@@ -203,10 +218,11 @@ def _fits(typed: TypedName, given: Words, family: Words, others: tuple[Words, ..
 
 
 def _fit_given(split: Split, other_given: tuple[Words, ...], first: Words, others: tuple[Words, ...]) -> NameComparison:
-    if _same(split, first) or (split.family_first and _ends_with(split, first)):
-        return NameComparison(NameFit.EXACT, by_first_name=True)
+    is_whole = split.has_middle and any("".join(split.given) == "".join(own) for own in (first, *others))
+    if _same(split, first):
+        return NameComparison(NameFit.EXACT, by_first_name=True, is_whole=is_whole)
     if any(_same(split, preferred) for preferred in others):
-        return NameComparison(NameFit.EXACT)
+        return NameComparison(NameFit.EXACT, is_whole=is_whole)
     # A name in brackets speaks only for the chart's own first name: "Alexander (Alex)" is not "Alexandra", even if
     # she too prefers Alex. And it may be somebody else's, the mother's who came along.
     if any("".join(other) == "".join(first) and is_full(other) for other in other_given):
@@ -217,12 +233,18 @@ def _fit_given(split: Split, other_given: tuple[Words, ...], first: Words, other
     # the preferred name Alex, to a chart of Alexandra.
     if any(is_short_form("".join(split.given), of=preferred[0]) for preferred in others if preferred):
         return NameComparison(NameFit.NICKNAME)
+    if split.family_first and _ends_with(split, first):
+        return NameComparison(NameFit.NICKNAME, by_first_name=True, by_last_given=True)
     return NameComparison(None)
 
 
 def _best(found: Iterable[NameComparison]) -> NameComparison | None:
     fits = [one for one in found if one.fit]
-    return min(fits, key=lambda one: (one.fit is not NameFit.EXACT, not one.by_first_name), default=None)
+    return min(fits, key=_distance, default=None)
+
+
+def _distance(found: NameComparison) -> tuple[bool, ...]:
+    return found.fit is not NameFit.EXACT, not found.by_first_name, not found.is_whole, found.by_last_given
 
 
 def _same(split: Split, own: Words) -> bool:

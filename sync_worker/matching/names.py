@@ -35,6 +35,10 @@ class TypedName:
     other_given: tuple[Words, ...]
     """What stood in brackets or quotes: "Robert (Bob) Jones"."""
     words: frozenset[str]
+    generation: str
+    """What tells father and son of one name apart: "jr", "sr", "ii"; "" if nothing does."""
+    is_wifes: bool
+    """Whether it begins with Mrs: "Mrs John Smith" may be John's wife."""
 
 
 def read_name(text: str) -> TypedName | None:
@@ -52,7 +56,9 @@ def read_name(text: str) -> TypedName | None:
     if not 2 <= len(full) <= _LONGEST_NAME or len(parts) > 2 or _same_family_twice(parts):
         return None
     words = frozenset(word for part in parts for chunk in part for word in (*chunk, "".join(chunk)))
-    return TypedName(_all_splits(parts), other_given, words)
+    around = {chunk[0] for chunk in _chunks(plain)} - words
+    generation = next((_GENERATIONS[word] for word in sorted(around) if word in _GENERATIONS), "")
+    return TypedName(_all_splits(parts), other_given, words, generation, is_wifes="mrs" in around)
 
 
 def family_name_part(name: str) -> str:
@@ -89,7 +95,8 @@ def chart_given(text: str) -> tuple[Words, tuple[Words, ...]]:
         return (), ()
     plain, others = _take_other_given(folded)
     # Joined, so that they are met whole or not at all: "Tom (Anna mum)" is not Anna.
-    return _flat(_without_titles(_chunks(plain), keep=1)), tuple(("".join(other),) for other in others)
+    own = _without_suffixes(_without_titles(_chunks(plain), keep=1), keep=1)
+    return _flat(own), tuple(("".join(other),) for other in others)
 
 
 def chart_family(text: str) -> Words:
@@ -97,6 +104,15 @@ def chart_family(text: str) -> Words:
         return simple
     plain, _ = _take_other_given(_strip_note(_plain(text)))
     return _flat(_without_suffixes(_chunks(plain), keep=1))
+
+
+def chart_generation(first: str, last: str) -> str:
+    """What tells a chart's patient from the father or the son of the same name; "" if nothing does."""
+    for text in (last, first):
+        chunks = [] if _simple(text) else _chunks(_take_other_given(_strip_note(_plain(text)))[0])
+        if len(chunks) > 1 and chunks[-1][0] in _GENERATIONS:
+            return _GENERATIONS[chunks[-1][0]]
+    return ""
 
 
 def _simple(text: str) -> Words:
@@ -128,6 +144,9 @@ _RARE_TITLES = _word_set("master mstr sir dame lady lord rev reverend fr father 
 """Also people's names (John Lord): dropped only where a name is left without them."""
 _SUFFIXES = _word_set("jr jnr snr sr junior senior ii iii iv phd md mbbs oam esq")
 """Also people's names (John Senior): dropped only where a name is left without them."""
+_GENERATIONS = {
+    "jr": "jr", "jnr": "jr", "junior": "jr", "sr": "sr", "snr": "sr", "senior": "sr", "ii": "ii", "iii": "iii", "iv": "iv"
+}  # fmt: skip
 _TWO_PEOPLE = re.compile(r"[&+/;|\r\n]|\b(?:and|with|for)\b")
 _SMALL_AND = re.compile(r"\sn\s")
 """As in "Anna n Tom"; an initial has a capital."""

@@ -15,8 +15,9 @@ The rules, in order; the first that fires decides:
     3  the birth date agrees, the name fits but for a slip, and nobody        filed
        else has that family name and date
     4  birth date, given name and e-mail agree, the family name differs       filed
-    5  name and e-mail agree exactly, the birth date is unknown on one        filed
-       side, and nobody else in that mailbox, or without any, has the name
+    5  name, word for word, and e-mail agree, the birth date is unknown on    filed
+       one side, and nobody else in that mailbox, or without any, has the
+       name
     6  nothing of these                                                       a person decides
 
 Rules 2 to 5 file on exactly one live chart, and no other one that may be the same person's; several, or archived ones
@@ -109,6 +110,8 @@ def _by_linked_id(linked: Chart, charts: Mapping[str, Chart]) -> _Decision:
         return _Decision(1, reason=Reason.LINK_CONTRADICTED)
     if not chart.is_live:
         return _Decision(1, reason=Reason.ARCHIVED_ONLY)
+    if chart.name.by_last_given and chart.birth_date_agrees is None:  # Kevin Minh may be the son of Minh
+        return _Decision(1, reason=Reason.NOT_IDENTIFIABLE)
     # A live chart that fits as well makes it two charts of one person, or the link a twin's.
     rivals = [other for other in charts.values() if other.is_live and other.name.fit and _is_rival(other, chart)]
     if _the_only_one([chart, *rivals]) is chart:
@@ -174,13 +177,13 @@ def _by_changed_family_name(_typed: TypedName, charts: Mapping[str, Chart]) -> _
 
 
 def _by_email(_typed: TypedName, charts: Mapping[str, Chart]) -> _Decision | None:
-    """Rule 5: the exact name and a personal e-mail agree, and the birth date is unknown on one side.
+    """Rule 5: the name, word for word, and a personal e-mail agree, and the birth date is unknown on one side.
 
-    A father and a son of one name may share a mailbox, so nobody else in it may have the name; nor may somebody whose
+    In one mailbox John Paul Smith may be the son of John Smith, and Ali Hassan that of Hassan Ali. A father and a son of one name may share a mailbox, so nobody else in it may have the name; nor may somebody whose
     chart has no address, since the mailbox may be theirs too.
     """
     named = [chart for chart in charts.values() if chart.email_agrees and chart.name.fit]
-    alike = [chart for chart in named if chart.name.fit is NameFit.EXACT and chart.birth_date_agrees is None]
+    alike = [chart for chart in named if chart.name.is_whole and chart.birth_date_agrees is None]
     decision = _one_of(5, alike, charts)
     if decision is None or decision.chosen is None:
         return decision
