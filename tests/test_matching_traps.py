@@ -72,6 +72,40 @@ def test_a_second_name_is_not_half_of_a_family_name(typed: str, on_chart: str) -
     assert filed(hint(typed), chart("other", on_chart)) is None
 
 
+@pytest.mark.parametrize(
+    ("typed", "on_chart"),
+    [
+        ("Muhammad Ali Khan", "Muhammad|Omar Khan"),
+        ("Khan, Muhammad Umair", "Muhammad|Uzair Khan"),
+        ("Muhammad Umair Khan", "Muhammad|Uzair Khan"),
+        ("Yusuf Umair Khan", "Yusuf|Uzair Khan"),
+        ("Khan, Yusuf Umair", "Yusuf|Uzair Khan"),
+        ("Maria Luisa Garcia", "Maria|Elena Garcia"),
+        ("Wei Jie Tan", "Wei|Ling Tan"),
+    ],
+)
+def test_half_of_a_family_name_is_not_enough_beside_another_second_name(typed: str, on_chart: str) -> None:
+    assert filed(hint(typed), chart("twin", on_chart)) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "on_chart"),
+    [
+        ("Maria Garcia", "Maria|Garcia Lopez"),
+        ("Maria L Garcia", "Maria|Garcia Lopez"),
+        ("Maria Luisa Garcia", "Maria Luisa|Garcia Lopez"),
+        ("Mary Vanderburg", "Mary|van der Berg"),
+        ("Mary van der Burg", "Mary|van der Berg"),
+        ("Mary O Brian", "Mary|O'Brien"),
+        ("Anna Smith-Jonse", "Anna|Smith Jones"),
+    ],
+)
+def test_half_of_a_family_name_or_a_slip_in_its_last_word_is_filed_where_nothing_contradicts(
+    typed: str, on_chart: str
+) -> None:
+    assert filed(hint(typed), chart("own", on_chart)) == "own"
+
+
 # ---------------------------------------------------------------- two names that a swap or a doubling makes
 
 

@@ -127,8 +127,8 @@ def _unfitting(typed: TypedName, given: Words, family: Words, others: tuple[Word
     if not there and not any(_is_there(typed, other) for other in others):
         return _ALIEN  # as most charts of a list
     usual = [split for splits in typed.splits.values() for split in splits if split.has_middle]
-    found = [split for split in usual if any(_is_given_of(split, name) for name in (given, *others))]
-    slip = NameSlip.FAMILY if any(_is_family_slip(typed, split, family) for split in found) else None
+    found = [(split, name) for split in usual for name in (given, *others) if _is_given_of(split, name)]
+    slip = NameSlip.FAMILY if any(_is_family_slip(typed, split, name, family) for split, name in found) else None
     return NameComparison(
         None, slip=slip, given_found=bool(found), given_differs=not found and not there, family_differs=slip is None
     )
@@ -163,13 +163,24 @@ _PARTICLES = frozenset(
 """Parts of family names that are no family names of their own."""
 
 
-def _is_family_slip(typed: TypedName, split: Split, own: Words) -> bool:
+def _is_family_slip(typed: TypedName, split: Split, given: Words, own: Words) -> bool:
     one, other = "".join(split.family), "".join(own)
-    if min(len(one), len(other)) >= _SHORTEST_SLIP and OSA.distance(one, other, score_cutoff=1) <= 1:
+    if _is_one_letter_off(split.family, own):
         return True
     # "Mary Anne Smith" has no double family name: Anne is a second name, where no hyphen says otherwise.
     is_double = one in typed.words or not is_given_name(split.family[0])
-    return _is_half(one, of=own) or (is_double and _is_half(other, of=split.family))
+    # Nor need "Omar Khan" be one, where what was typed is "Muhammad Ali Khan": both may be second names, of twins.
+    has_second = any(len(word) > 1 and word not in given for word in split.given[1:])
+    is_second = "".join(split.given) != "".join(given) and has_second
+    return (not is_second and _is_half(one, of=own)) or (is_double and _is_half(other, of=split.family))
+
+
+def _is_one_letter_off(typed: Words, own: Words) -> bool:
+    """In the last word only: what stands before it may be the second name of somebody's twin."""
+    one, other, before = "".join(typed), "".join(own), "".join(max(typed, own, key=len)[:-1])
+    if min(len(one), len(other)) < _SHORTEST_SLIP or not (one.startswith(before) and other.startswith(before)):
+        return False
+    return OSA.distance(one, other, score_cutoff=1) <= 1
 
 
 def _is_half(name: str, *, of: Words) -> bool:
