@@ -106,6 +106,54 @@ def test_half_of_a_family_name_or_a_slip_in_its_last_word_is_filed_where_nothing
     assert filed(hint(typed), chart("own", on_chart)) == "own"
 
 
+# ---------------------------------------------------------------- given names that siblings share
+
+
+@pytest.mark.parametrize(
+    ("typed", "on_chart"),
+    [
+        ("Muhammad Umair", "Muhammad|Uzair"),
+        ("Umair, Muhammad", "Muhammad|Uzair"),
+        ("Mohammed Hasan", "Mohammed|Hassan"),
+        ("Abdul Hakim", "Abdul|Halim"),
+        ("Siti Aminah", "Siti|Amirah"),
+        ("Nur Aisyah", "Nur|Amira"),
+        ("Muhammad Ali", "Muhammad|Omar"),
+        ("Syed Hassan", "Syed|Hussain"),
+        ("Sri Lakshmi", "Sri|Devi"),
+        ("Bibi Fatima", "Bibi|Zainab"),
+    ],
+)
+def test_a_twin_is_not_filed_on_by_a_given_name_that_siblings_share(typed: str, on_chart: str) -> None:
+    assert filed(hint(typed), chart("twin", on_chart)) is None
+    assert filed(hint(typed, email=HOME), chart("twin", on_chart, email=HOME)) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "listed", "other"),
+    [
+        ("Muhammad Ali Khan", "Muhammad|Khan", "Omar|Khan"),
+        ("Min Seo Kim", "Min|Kim", "Jun|Kim"),
+        ("Abdul Rahman Aziz", "Abdul|Aziz", "Karim|Aziz"),
+    ],
+)
+def test_a_first_half_that_siblings_share_is_nobodys_beside_a_sibling(typed: str, listed: str, other: str) -> None:
+    assert verdict(hint(typed), chart("1", listed), chart("2", other)) == "several_charts"
+    assert verdict(hint(typed), chart("1", listed), chart("2", other, born=LONG_AGO)) == "1"
+
+
+@pytest.mark.parametrize(
+    ("typed", "on_chart"),
+    [
+        ("Muhammad Umair", "Muhammad|Umair"),
+        ("Muhammad Ali Hussain", "Muhammad Ali|Hussein"),
+        ("Abdulrahman Hussain", "Abdul Rahman|Hussein"),
+    ],
+)
+def test_a_whole_given_name_is_found_though_siblings_share_a_half_of_it(typed: str, on_chart: str) -> None:
+    assert filed(hint(typed), chart("own", on_chart)) == "own"
+
+
 # ---------------------------------------------------------------- two names that a swap or a doubling makes
 
 

@@ -23,7 +23,7 @@ class NameFit(StrEnum):
     """Equal after folding; middle names, titles and suffixes aside."""
     NICKNAME = "name_nickname"
     """Family name exact, given name one dictionary step away, or in brackets; never two, as from Alexander to Alexandra
-    by Alex. Or the last of several given names behind a Vietnamese family name."""
+    by Alex. Or the last of several given names behind a Vietnamese family name, or a first half that siblings share."""
 
 
 class NameSlip(StrEnum):
@@ -144,7 +144,16 @@ def _is_given_of(split: Split, own: Words) -> bool:
         "".join(typed[:i]) == "".join(own[:j]) and is_full(typed[:i]) and _compatible((*typed[i:], *between), own[j:])
         for i in range(1, len(typed) + 1)
         for j in range(1, len(own) + 1)
+        if not _SHARED_BY_SIBLINGS.issuperset(typed[:i])
     )
+
+
+_SHARED_BY_SIBLINGS = frozenset(
+    "muhammad muhammed muhamad muhamed mohammad mohammed mohammod mohamad mohamed mohamud mohamoud mohd md "  # noqa: SIM905
+    "abdul abdel abd nur noor siti syed sayed bibi sri putu made thi min seo ji wei xiao mei".split()
+)
+"""First halves of given names, which brothers or sisters have in common: Muhammad Umair and Muhammad Uzair are twins.
+Alone they tell nobody apart, and the word behind may be another half or the family name."""
 
 
 def _is_there(typed: TypedName, given: Words) -> bool:
@@ -231,7 +240,8 @@ def _fits(typed: TypedName, given: Words, family: Words, others: tuple[Words, ..
 def _fit_given(split: Split, other_given: tuple[Words, ...], first: Words, others: tuple[Words, ...]) -> NameComparison:
     is_whole = split.has_middle and any("".join(split.given) == "".join(own) for own in (first, *others))
     if _same(split, first):
-        return NameComparison(NameFit.EXACT, by_first_name=True, is_whole=is_whole)
+        fit = NameFit.NICKNAME if _may_be_a_siblings(split, first) else NameFit.EXACT
+        return NameComparison(fit, by_first_name=True, is_whole=is_whole)
     if any(_same(split, preferred) for preferred in others):
         return NameComparison(NameFit.EXACT, is_whole=is_whole)
     # A name in brackets speaks only for the chart's own first name: "Alexander (Alex)" is not "Alexandra", even if
@@ -266,6 +276,11 @@ def _same(split: Split, own: Words) -> bool:
         for i in range(1 if split.has_middle else len(typed), len(typed) + 1)
         for j in range(1, len(own) + 1)
     )
+
+
+def _may_be_a_siblings(split: Split, own: Words) -> bool:
+    """Whether a chart has only what siblings share of the given names that were typed."""
+    return _SHARED_BY_SIBLINGS.issuperset(own) and any(len(word) > 1 and word not in own for word in split.given)
 
 
 def _one_step(split: Split, own: Words) -> bool:

@@ -167,7 +167,7 @@ ANOTHER_SPELLING = (
     ("Anna", "Ivanova", "Ivanov"),
     ("Eleni", "Papadopoulou", "Papadopoulos"),
     ("Hans", "Mueller", "Muller"),
-    ("Mohammed", "Hussein", "Hussain"),
+    ("Yusuf", "Hussein", "Hussain"),
     ("Omar", "Khaled", "Khalid"),
     ("Ioannis", "Dimitriadis", "Demitriadis"),
     ("Layla", "Mansour", "Mansoor"),
