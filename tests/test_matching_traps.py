@@ -332,6 +332,15 @@ def test_a_name_in_brackets_that_is_a_twins_does_not_make_it_the_twin() -> None:
     assert filed(hint("Anna Smith (Tom)"), chart("tom", "Tom Smith"), chart("own", "Ana Smith")) is None
 
 
+@pytest.mark.parametrize("on_chart", ["Tom (Anna)|Smith", 'Tom "Anna"|Smith', "Tom (Anna mum)|Smith"])
+def test_the_mother_in_brackets_on_her_sons_chart_does_not_make_it_hers(on_chart: str) -> None:
+    son = chart("son", on_chart, born=date(2015, 6, 2), email=HOME)
+    mother = chart("mother", "Anna|Smith", born=date(1985, 6, 2))
+    assert filed(hint("Anna Smith", None, email=HOME), son, mother) is None
+    assert filed(hint("Anna Smith", None, email=HOME), son) is None
+    assert filed(hint("Anna Brown", date(2015, 6, 2), email=HOME), son) is None
+
+
 @pytest.mark.parametrize("nothing", ["none", "n/a", "-", "unknown"])
 def test_what_is_no_address_agrees_with_nothing(nothing: str) -> None:
     assert filed(hint("Mary Jones", None, email=nothing), chart("other", "Mary Jones", email=nothing)) is None

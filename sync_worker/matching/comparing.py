@@ -99,19 +99,26 @@ _SPELLING = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å":
 def _compare(typed: TypedName, first: str, last: str, preferred: str) -> NameComparison:
     given, bracketed = chart_given(first)
     family = chart_family(last)
-    others = (*bracketed, chart_given(preferred)[0]) if preferred or bracketed else ()
+    others = (chart_given(preferred)[0],) if preferred else ()
     family_found = "".join(family) in typed.splits
     if given and family:
         if family_found or "".join(given) in typed.splits:
             found = _best(_fits(typed, given, family, others))
             if found:
                 return found
+            if bracketed and _is_in_brackets(typed, family, bracketed):
+                return NameComparison(NameFit.NICKNAME)
         return _unfitting(typed, given, family, others)
     return NameComparison(
         None,
         given_differs=bool(first) and (family_found or not _is_there(typed, given)),
         family_differs=bool(last) and not family_found,
     )
+
+
+def _is_in_brackets(typed: TypedName, family: Words, bracketed: tuple[Words, ...]) -> bool:
+    """Whether what was typed stands in brackets on a chart. It may be somebody else's, the mother's who came along."""
+    return any(_same(split, name) for split in typed.splits.get("".join(family), ()) for name in bracketed)
 
 
 # ---------------------------------------------------------------- not the same: how far off
