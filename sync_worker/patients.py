@@ -17,6 +17,7 @@ from sync_worker.matching import (
     Evidence,
     check_patient,
     family_name_part,
+    family_name_parts,
     is_alike,
     match_patient,
     usable_birth_date,
@@ -136,11 +137,24 @@ class Patients:
         if match.rule == NO_RULE:  # a person will want to see who is alike
             charts = self._charts.with_survivors([*charts, *self._alike(hint)])
             match = self._by_rules(session, hint, charts)
-        if isinstance(match, Matched) and match.rule == BY_EMAIL_ALONE:
-            chosen = next(chart for chart in charts if chart.patient_id == match.patient_id)
-            charts = self._charts.with_survivors([*charts, *self._charts.of_family(chosen.last_name)])
+        if isinstance(match, Matched) and (namesakes := self._namesakes(hint, match, charts)):
+            charts = self._charts.with_survivors([*charts, *namesakes])
             match = self._by_rules(session, hint, charts)
         return match, charts
+
+    def _namesakes(self, hint: Hint, match: Matched, charts: list[Patient]) -> list[Patient]:
+        """Whoever may have the very name that was typed, where exact name and birth date do not carry the match.
+
+        Their charts lack the birth date or have it mistyped, so that no other search finds them.
+        """
+        chosen = next(chart for chart in charts if chart.patient_id == match.patient_id)
+        agrees = next(one.agrees for one in match.candidates if one.patient_id == match.patient_id)
+        if match.rule == BY_EMAIL_ALONE or not {Evidence.NAME_NICKNAME, Evidence.GIVEN_NAME_SLIP}.isdisjoint(agrees):
+            return self._charts.of_family(chosen.last_name)
+        if Evidence.NAME_EXACT in agrees:
+            return []
+        found = [chart for part in family_name_parts(hint.name) for chart in self._charts.named_like(part)]
+        return [chart for chart in found if Evidence.NAME_EXACT in check_patient(hint, chart).agrees]
 
     def _by_rules(self, session: Session, hint: Hint, charts: list[Patient]) -> MatchOutcome:
         booked = self._diary.booked(session_at=session.created_at) if self._identifiers > 2 else ()

@@ -1,5 +1,6 @@
 """Traps: names, charts and moments that look certain and are not, and certain ones that look doubtful."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -182,17 +183,34 @@ def test_letters_swapped_across_two_words_are_two_names(typed: str, on_chart: st
 
 
 @pytest.mark.parametrize(
-    "own",
+    ("typed", "nearly"),
     [
-        chart("own", "Chetna Sharma", born=None),
-        chart("own", "Chetna Sharma", born=date(1984, 7, 13)),
-        chart("own", "Chandra|Sharma Rao"),
-        chart("own", "Chethna|Patel", preferred="Chetna"),
+        ("Hanah Sharma", chart("nearly", "Hannah Sharma")),
+        ("Hanah Sharma", chart("nearly", "Hanah Sharmaa")),
+        ("Hanah Sharma", chart("nearly", "Hanah|Sharma Rao")),
+        ("Hanah Sharma", chart("nearly", "Hanah Brown", email=HOME)),
+        ("Kate Sharma", chart("nearly", "Katherine Sharma")),
     ],
-    ids=["without a date", "a mistyped date", "a double family name", "a married name"],
+    ids=["given name", "family name", "half of a family name", "married name", "short form"],
 )
-def test_a_slip_is_not_taken_where_another_chart_has_the_name_or_the_family(own: Patient) -> None:
-    assert filed(hint("Chetna Sharma"), chart("twin", "Chetan Sharma"), own) in (None, "own")
+def test_a_name_that_nearly_fits_is_not_taken_where_another_chart_has_the_very_name(
+    typed: str, nearly: Patient
+) -> None:
+    asked_for = hint(typed, email=HOME)
+    own = chart("own", typed.replace(" ", "|"), born=None)
+    assert filed(asked_for, nearly) == "nearly"
+    assert filed(asked_for, nearly, own) is None
+    assert filed(asked_for, nearly, replace(own, birth_date=date(1984, 3, 18))) is None
+    assert filed(asked_for, nearly, replace(own, birth_date=LONG_AGO)) == "nearly"
+    assert filed(asked_for, nearly, replace(own, archived=True)) == "nearly"
+
+
+@pytest.mark.parametrize(
+    "own", [chart("own", "Chandra|Sharma"), chart("own", "Chandra|Sharme")], ids=["the family name", "nearly it"]
+)
+def test_a_slip_is_not_taken_where_somebody_of_the_family_has_the_birth_date(own: Patient) -> None:
+    assert filed(hint("Hanah Sharma"), chart("nearly", "Hannah Sharma")) == "nearly"
+    assert filed(hint("Hanah Sharma"), chart("nearly", "Hannah Sharma"), own) is None
 
 
 @pytest.mark.parametrize(
@@ -225,12 +243,32 @@ def test_a_merged_chart_whose_survivor_could_not_be_read_leaves_a_doubt() -> Non
     assert verdict(hint("Mary Jones"), live, merged) == "several_charts"
 
 
-def test_a_slip_of_a_twin_whose_chart_lacks_the_birth_date_is_not_filed_on_the_other(clinic: Clinic) -> None:
-    clinic.a_patient("Chetan", "Sharma")
-    clinic.cliniko.add_patient(first_name="Chetna", last_name="Sharma")
-    document_about(clinic, "Chetna Sharma")
+@pytest.mark.parametrize(
+    ("typed", "nearly", "own"),
+    [
+        ("Robert Jonson", "Robert Johnson", "Robert JONSON"),
+        ("Jonson, Robert", "Robert Johnson", "Robert Jonson"),
+        ("Robert Elizabeth Jonson", "Robert Johnson", "Robert Jonson"),
+        ("Hanah Sharma", "Hannah Sharma", "Hanah Sharma"),
+        ("Kate Smith", "Katherine Smith", "Kate SMITH"),
+        ("Mary Brown", "Mary Jones", "Mary Brown"),
+    ],
+)
+def test_the_chart_of_the_very_name_is_looked_for_though_it_lacks_the_birth_date(
+    clinic: Clinic, typed: str, nearly: str, own: str
+) -> None:
+    clinic.a_patient(*nearly.split(), email=HOME)
+    session = document_about(clinic, typed, email=HOME)
     clinic.tick()
-    assert filed_on(clinic) == []
+    assert len(filed_on(clinic)) == 1
+    first, last = own.split()
+    clinic.cliniko.add_patient(first_name=first, last_name=last)
+    clinic.a_document(session, "# Plan\n\nSwim.")
+    clinic.clock.advance(120)
+    clinic.tick()
+    clinic.clock.advance(120)
+    clinic.tick()
+    assert (len(filed_on(clinic)), reasons(clinic)) == (1, ["several_charts"])
 
 
 def test_a_son_whose_chart_has_no_address_is_not_filed_on_the_father_who_has_the_familys(clinic: Clinic) -> None:

@@ -62,15 +62,21 @@ def read_name(text: str) -> TypedName | None:
 
 
 def family_name_part(name: str) -> str:
-    """Letters that a typed family name holds in whatever way a chart spells it; "" if there are too few.
+    """Letters that a typed family name holds in whatever way a chart spells it; "" if there are too few."""
+    return next(iter(family_name_parts(name)), "")
+
+
+def family_name_parts(name: str) -> list[str]:
+    """Such letters of the longest word and of the last one: the longest may be a second given name.
 
     The longest run of plain letters, without its first one: that dodges accents, apostrophes, hyphens and capitals.
     """
     bare = _BESIDE.sub(" ", _NOTE.split(name, maxsplit=1)[0])
     first, comma, _ = bare.partition(",")
     words = first.split() if comma else bare.split()[1:]
-    letters = max(_PLAIN_LETTERS.findall(" ".join(words)), key=len, default="")[1:].lower()
-    return letters if len(letters) >= _FEWEST_LETTERS else ""
+    runs = [max(_PLAIN_LETTERS.findall(word), key=len, default="")[1:].lower() for word in words]
+    found = [letters for letters in runs if len(letters) >= _FEWEST_LETTERS]
+    return list(dict.fromkeys((max(found, key=len), found[-1]))) if found else []
 
 
 def same_given_name(one: str, other: str) -> bool:
@@ -145,7 +151,8 @@ _RARE_TITLES = _word_set("master mstr sir dame lady lord rev reverend fr father 
 _SUFFIXES = _word_set("jr jnr snr sr junior senior ii iii iv phd md mbbs oam esq")
 """Also people's names (John Senior): dropped only where a name is left without them."""
 _GENERATIONS = {
-    "jr": "jr", "jnr": "jr", "junior": "jr", "sr": "sr", "snr": "sr", "senior": "sr", "ii": "ii", "iii": "iii", "iv": "iv"
+    "jr": "jr", "jnr": "jr", "junior": "jr", "sr": "sr", "snr": "sr", "senior": "sr",
+    "ii": "ii", "iii": "iii", "iv": "iv",
 }  # fmt: skip
 _TWO_PEOPLE = re.compile(r"[&+/;|\r\n]|\b(?:and|with|for)\b")
 _SMALL_AND = re.compile(r"\sn\s")

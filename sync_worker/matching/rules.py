@@ -20,8 +20,8 @@ The rules, in order; the first that fires decides:
        name
     6  nothing of these                                                       a person decides
 
-Rules 2 to 5 file on exactly one live chart, and no other one that may be the same person's; several, or archived ones
-only, are a person's to decide.
+Rules 2 to 5 file on exactly one live chart, and no other one that may be the same person's, or that has the very name
+where the chosen one has not; several, or archived ones only, are a person's to decide.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -57,7 +57,8 @@ def match_patient(
     """Find the one chart that this hint means, or say why there is none.
 
     `candidates` are all charts found by birth date, by e-mail and by linked id, archived ones and the survivors of
-    merges included; their order and repetitions do not matter. `today` is the practice's date. `in_diary` are the
+    merges included, and before a match that the exact name and birth date do not carry those of the family name; their
+    order and repetitions do not matter. `today` is the practice's date. `in_diary` are the
     patients who have an appointment with the clinician at the session's time. With `identifiers=3` a third one
     (linked id, a personal e-mail or the appointment) must agree as well.
     """
@@ -71,7 +72,7 @@ def match_patient(
         return answer(decision.reason, evidence, decision.rule)
     if decision.chosen.identifiers < identifiers:
         return Ambiguous(Reason.THIRD_IDENTIFIER, evidence, decision.rule)
-    if any(_may_be_the_same_person(other, decision.chosen) for other in charts.values()):
+    if any(_may_be_meant(other, decision.chosen) for other in charts.values()):
         return Ambiguous(Reason.SEVERAL_CHARTS, evidence, decision.rule)
     return Matched(decision.chosen.patient.patient_id, decision.rule, evidence)
 
@@ -179,8 +180,9 @@ def _by_changed_family_name(_typed: TypedName, charts: Mapping[str, Chart]) -> _
 def _by_email(_typed: TypedName, charts: Mapping[str, Chart]) -> _Decision | None:
     """Rule 5: the name, word for word, and a personal e-mail agree, and the birth date is unknown on one side.
 
-    In one mailbox John Paul Smith may be the son of John Smith, and Ali Hassan that of Hassan Ali. A father and a son of one name may share a mailbox, so nobody else in it may have the name; nor may somebody whose
-    chart has no address, since the mailbox may be theirs too.
+    In one mailbox John Paul Smith may be the son of John Smith, and Ali Hassan that of Hassan Ali. A father and a son
+    of one name may share it, so nobody else in it may have the name; nor may somebody whose chart has no address, since
+    the mailbox may be theirs too.
     """
     named = [chart for chart in charts.values() if chart.email_agrees and chart.name.fit]
     alike = [chart for chart in named if chart.name.is_whole and chart.birth_date_agrees is None]
@@ -229,6 +231,18 @@ def _the_only_one(live: Sequence[Chart]) -> Chart | None:
     exact = [chart for chart in live if chart.name.fit is NameFit.EXACT]
     others_by_own_name = any(chart.name.by_first_name for chart in live if chart.name.fit is not NameFit.EXACT)
     return exact[0] if len(exact) == 1 and not others_by_own_name else None
+
+
+def _may_be_meant(other: Chart, chosen: Chart) -> bool:
+    """Whether another chart keeps the chosen one from being taken: of the same person, or of the very name."""
+    return _may_be_the_same_person(other, chosen) or _has_the_very_name(other, chosen)
+
+
+def _has_the_very_name(other: Chart, chosen: Chart) -> bool:
+    """Whether a live chart has the name that was typed, the chosen one has not, and no birth date tells them apart."""
+    if chosen.name.fit is NameFit.EXACT or other.name.fit is not NameFit.EXACT or not other.is_live:
+        return False
+    return other.birth_date_agrees is None or other.birth_date_near
 
 
 def _may_be_the_same_person(other: Chart, chosen: Chart) -> bool:
