@@ -314,6 +314,25 @@ def test_a_name_that_is_not_the_parents_or_spouses_word_for_word_is_not_filed_by
 
 
 @pytest.mark.parametrize(
+    ("told", "on_chart"),
+    [(date(1994, 7, 9), date(1960, 1, 1)), (date(1960, 1, 1), date(1994, 7, 9)), (date(1960, 1, 1), date(1990, 1, 1))],
+)
+def test_a_stand_in_of_another_decade_is_the_fathers_or_the_sons(told: date, on_chart: date) -> None:
+    listed = chart("listed", "Ali|Rezai", born=on_chart, email=HOME)
+    assert filed(hint("Ali Rezai", told, email=HOME), listed) is None
+    assert verdict(hint("Ali Rezai", told, linked="listed"), listed) == "link_contradicted"
+
+
+@pytest.mark.parametrize("stand_in", [date(1900, 1, 1), date(1990, 1, 1), date(2000, 1, 1)])
+def test_a_stand_in_of_ones_own_decade_or_of_1900_says_nothing(stand_in: date) -> None:
+    born = date(1995, 7, 9)
+    own = chart("own", "Ali|Rezai", born=stand_in, email=HOME)
+    assert filed(hint("Ali Rezai", born, email=HOME), own) == "own"
+    assert filed(hint("Ali Rezai", stand_in, email=HOME), replace(own, birth_date=born)) == "own"
+    assert filed(hint("Ali Rezai", stand_in), own) is None
+
+
+@pytest.mark.parametrize(
     ("typed", "on_chart"),
     [
         ("John Smith", "John|Smith"),

@@ -201,20 +201,33 @@ def usable_birth_date(hint_birth_date: date | None, *, today: date) -> date | No
 
     Stand-ins are 1 January of 1900 and of every round year (1970, 1980, ...): what software fills in for "unknown".
     """
-    if hint_birth_date is None or _is_stand_in(hint_birth_date) or hint_birth_date > today:
+    if hint_birth_date is None or is_stand_in(hint_birth_date) or hint_birth_date > today:
         return None
     oldest = (today.year - 120, today.month, today.day)
     return hint_birth_date if (hint_birth_date.year, hint_birth_date.month, hint_birth_date.day) >= oldest else None
 
 
 def birth_dates_agree(one: date | None, other: date | None) -> bool | None:
-    """Whether two birth dates are the same; None where one is missing or a stand-in."""
-    if one is None or other is None or _is_stand_in(one) or _is_stand_in(other):
+    """Whether two birth dates are the same; None where one is missing or a stand-in.
+
+    A stand-in for a date that is not known is somebody's decade: 1960 is not that of a son born in 1994. Only 1900 is
+    nobody's.
+    """
+    if one is None or other is None:
         return None
+    if is_stand_in(one) or is_stand_in(other):
+        is_nobodys = _NOBODYS_YEAR in (one.year, other.year)
+        return None if is_nobodys or abs(one.year - other.year) <= _WITHIN_A_STAND_IN else False
     return one == other
 
 
-def _is_stand_in(day: date) -> bool:
+_NOBODYS_YEAR = 1900
+_WITHIN_A_STAND_IN = 5
+"""Years: what is rounded to a decade is not further off."""
+
+
+def is_stand_in(day: date) -> bool:
+    """Whether a date is written where none is known: 1 January of 1900 and of every round year."""
     return (day.month, day.day) == (1, 1) and day.year % 10 == 0
 
 

@@ -36,6 +36,7 @@ from sync_worker.matching.evidence import (
     birth_dates_agree,
     candidate_of,
     email_key,
+    is_stand_in,
     lay_out,
     linked_id,
     rank,
@@ -62,9 +63,12 @@ def match_patient(
     patients who have an appointment with the clinician at the session's time. With `identifiers=3` a third one
     (linked id, a personal e-mail or the appointment) must agree as well.
     """
-    hint = replace(hint, birth_date=usable_birth_date(hint.birth_date, today=today))
+    told, usable = hint.birth_date, usable_birth_date(hint.birth_date, today=today)
     typed = read_name(hint.name)
-    charts = lay_out(hint, typed, candidates, in_diary=in_diary)
+    # A stand-in agrees with no birth date, but one of another decade speaks against it.
+    compared = replace(hint, birth_date=told if told and told <= today and is_stand_in(told) else usable)
+    charts = lay_out(compared, typed, candidates, in_diary=in_diary)
+    hint = replace(hint, birth_date=usable)
     evidence = tuple(rank(map(candidate_of, charts.values())))
     decision = _decide(hint, typed, charts)
     if decision.chosen is None:
