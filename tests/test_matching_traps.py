@@ -9,7 +9,7 @@ from sync_worker.errors import Unavailable
 from sync_worker.matching import match_patient
 from sync_worker.model import Hint, Matched, Patient
 from tests.conftest import Clinic
-from tests.test_matching import chart, hint, verdict
+from tests.test_matching import OTHER_DAY, chart, hint, verdict
 from tests.test_patients import AN_HOUR, BORN, asked, decide, document_about, filed_on, reasons, waiting
 
 HOME = "family@example.com"
@@ -452,10 +452,80 @@ def test_a_namesake_in_the_mailbox_is_seen_however_the_name_is_written(
         ("Gerry Jones", "Gerard|Jones"),
         ("Jas Jones", "Jasmine|Jones"),
         ("Mo Khan", "Mohammed|Khan"),
+        ("Jürgen Müller", "Juergen|Mueller"),
+        ("Jürgen Müller", "Jürgen|Mueller"),
+        ("Søren Sørensen", "Soeren|Soerensen"),
+        ("SMITH John Robert", "John|Smith"),
+        ("MR SMITH John Robert", "John|Smith"),
+        ("VAN DER BERG Mary Anne", "Mary|van der Berg"),
+        ("NGUYEN Van Anh", "Van Anh|Nguyen"),
+        ("John Smith Mr", "John|Smith"),
+        ("Smith John Mrs.", "John|Smith"),
+        ("SMITH, John (Mr)", "John|Smith"),
+        ("Anna Doctor", "Anna|Doctor"),
     ],
 )
 def test_plain_ways_of_writing_one_name_meet(typed: str, on_chart: str) -> None:
     assert filed(hint(typed), chart("1", on_chart)) == "1"
+
+
+@pytest.mark.parametrize(
+    ("typed", "on_chart"),
+    [
+        ("Nil Patel", "Nil|Patel"),
+        ("Test Lee", "Test|Lee"),
+        ("Rose Twin", "Rose|Twin"),
+        ("Twin, Rose", "Rose|Twin"),
+        ("Mary Group", "Mary|Group"),
+        ("Ahmed Mohamed Ali Mohamed", "Ahmed Mohamed Ali|Mohamed"),
+        ("Abdi Hassan Ali Hassan", "Abdi|Hassan Ali Hassan"),
+        ("John Smith (for review)", "John|Smith"),
+        ("John Smith (with mum)", "John|Smith"),
+        ("John Smith (mum & dad present)", "John|Smith"),
+        ("John Smith (17/03/1984)", "John|Smith"),
+        ("Smith, John [17.3.84]", "John|Smith"),
+    ],
+)
+def test_a_name_that_may_be_no_ones_is_filed_on_the_chart_that_has_it_word_for_word(typed: str, on_chart: str) -> None:
+    own = chart("own", on_chart, email=HOME)
+    assert filed(hint(typed), own) == "own"
+    assert filed(hint(typed), own, chart("other", on_chart)) is None
+    assert filed(hint(typed), replace(own, archived=True)) is None
+    assert filed(hint(typed, OTHER_DAY), own) is None
+    assert verdict(hint(typed, None, email=HOME), own) == "not_identifiable"
+    assert verdict(hint(typed, None, linked="own"), own) == "not_identifiable"
+    assert verdict(hint(typed), replace(own, first_name=f"{own.first_name} Kim")) == "not_identifiable"
+
+
+@pytest.mark.parametrize(
+    ("typed", "on_chart"),
+    [
+        ("Test Patient", "Test|Patient"),
+        ("Test Test", "Test|Test"),
+        ("Test Client", "Test|Client"),
+        ("Smith Family", "Smith|Family"),
+        ("Baby Thomas", "Baby|Thomas"),
+        ("Mother of Jane Smith", "Mother of Jane|Smith"),
+        ("Test Smith", "John|Smith"),
+        ("Anna Smith Tom Smith", "Anna|Smith"),
+        ("Anna Smith, Tom Smith", "Anna|Smith"),
+        ("Anna Smith (for mum)", "Anna|Smith"),
+        ("Anna Smith (and Tom)", "Anna|Smith"),
+        ("Anna Smith (with Tom)", "Anna|Smith"),
+        ("Anna Smith with mum", "Anna|Smith"),
+        ("John Smith (02/06/1955)", "John|Smith"),
+        ("SMITH Anna SMITH Tom", "Anna|Smith"),
+        ("AJ Paul Smith", "Paul Smith|AJ Brown"),
+    ],
+)
+def test_what_is_no_one_persons_name_is_still_no_ones(typed: str, on_chart: str) -> None:
+    assert filed(hint(typed), chart("own", on_chart)) is None
+
+
+def test_capitals_mark_the_family_name_for_twins_as_a_comma_does() -> None:
+    anna, maria = chart("anna", "Anna|Jones"), chart("maria", "Maria|Jones")
+    assert filed(hint("JONES Anna Maria"), anna, maria) == "anna"
+    assert filed(hint("JONES Anna Maria"), maria) is None
 
 
 def test_a_stand_in_date_in_the_session_does_not_contradict_the_profiles(clinic: Clinic) -> None:

@@ -5,14 +5,23 @@ either order; a short form is one dictionary step away; a slip is one known way 
 being exact; nothing here is phonetic.
 """
 
-import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from rapidfuzz.distance import OSA
 
-from sync_worker.matching.names import Split, TypedName, Words, chart_family, chart_generation, chart_given, is_full
+from sync_worker.matching.names import (
+    Split,
+    TypedName,
+    Words,
+    chart_family,
+    chart_generation,
+    chart_given,
+    has_umlaut,
+    is_full,
+    spelt,
+)
 from sync_worker.matching.short_forms import is_given_name, is_one_step, is_short_form
 
 
@@ -62,9 +71,8 @@ class NameComparison:
 def compare_name(typed: TypedName, *, first: str, last: str, preferred: str = "") -> NameComparison:
     """Lay a typed name beside a chart's, in both word orders, the chart's names swapped included."""
     found = _compare(typed, first, last, preferred)
-    if found.fit is None and (_has_umlaut(first) or _has_umlaut(last)):
-        spelt = _compare(typed, _spelt(first), _spelt(last), preferred)
-        found = spelt if spelt.fit else found
+    if found.fit is None and (typed.spelt or has_umlaut(first) or has_umlaut(last)):
+        found = next((other for other in _compare_spelt(typed, first, last, preferred) if other.fit), found)
     if found.fit or found.slip or found.given_found:
         return _of_one_generation(found, typed, chart_generation(first, last))
     return found
@@ -79,21 +87,12 @@ def _of_one_generation(found: NameComparison, typed: TypedName, own: str) -> Nam
     return found
 
 
-def _has_umlaut(name: str) -> bool:
-    return not name.isascii() and not _UMLAUTS.isdisjoint(_composed(name))
-
-
-def _spelt(name: str) -> str:
-    """A name without umlauts as Germans and Danes spell it: Juergen Mueller, not Jurgen Muller."""
-    return _composed(name).translate(_SPELLING)
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-_UMLAUTS = frozenset("äöüøåæ")
-_SPELLING = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
+def _compare_spelt(typed: TypedName, first: str, last: str, preferred: str) -> Iterator[NameComparison]:
+    """With the umlauts of either side spelt out, or of both."""
+    others = [(spelt(first), spelt(last))] if has_umlaut(first) or has_umlaut(last) else []
+    yield from (_compare(typed, *other, preferred) for other in others)
+    if typed.spelt:
+        yield from (_compare(typed.spelt, *names, preferred) for names in ((first, last), *others))
 
 
 def _compare(typed: TypedName, first: str, last: str, preferred: str) -> NameComparison:

@@ -8,7 +8,7 @@ little, or names two people, is not read at all.
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anyascii import anyascii
 
@@ -38,7 +38,14 @@ class TypedName:
     generation: str
     """What tells father and son of one name apart: "jr", "sr", "ii"; "" if nothing does."""
     is_wifes: bool
-    """Whether it begins with Mrs: "Mrs John Smith" may be John's wife."""
+    """Whether Mrs stands beside it: "Mrs John Smith" may be John's wife."""
+    is_doubtful: bool
+    """Whether it may be no one person's name, as "Test Lee" or "Ahmed Mohamed Ali Mohamed", or came with a remark: it
+    counts only on the chart that has it word for word, and the birth date."""
+    numbers: tuple[int, ...] = ()
+    """What stood in brackets, if it may be a birth date."""
+    spelt: "TypedName | None" = None
+    """The same name with its umlauts spelt out."""
 
 
 def read_name(text: str) -> TypedName | None:
@@ -47,18 +54,53 @@ def read_name(text: str) -> TypedName | None:
     None means: no given and family name, initials only, two people in one name ("John & Mary Smith"), or a
     placeholder ("New Patient", "Baby of Jane Smith").
     """
-    folded = _strip_note(_plain(text.strip()))
-    plain, other_given = _take_other_given(folded)
-    if _TWO_PEOPLE.search(folded) or _SMALL_AND.search(text) or _is_placeholder(plain):
+    typed = _read(text)
+    return replace(typed, spelt=_read(spelt(text))) if typed and has_umlaut(text) else typed
+
+
+def _read(text: str) -> TypedName | None:
+    folded = _strip_note(_plain(_comma_behind_capitals(text.strip())))
+    bare = _REMARK.sub(" ", folded) if "(" in folded or "[" in folded else folded
+    plain, other_given = _take_other_given(bare)
+    if _TWO_PEOPLE.search(bare) or _SMALL_AND.search(text) or _is_placeholder(plain):
         return None
     parts = _comma_parts(plain)
     full = [chunk for part in parts for chunk in part if is_full(chunk)]
-    if not 2 <= len(full) <= _LONGEST_NAME or len(parts) > 2 or _same_family_twice(parts):
+    if not 2 <= len(full) <= _LONGEST_NAME or len(parts) > 2 or _two_with_comma(parts):
         return None
     words = frozenset(word for part in parts for chunk in part for word in (*chunk, "".join(chunk)))
     around = {chunk[0] for chunk in _chunks(plain)} - words
-    generation = next((_GENERATIONS[word] for word in sorted(around) if word in _GENERATIONS), "")
-    return TypedName(_all_splits(parts), other_given, words, generation, is_wifes="mrs" in around)
+    return TypedName(
+        _all_splits(parts),
+        other_given,
+        words,
+        generation=next((_GENERATIONS[word] for word in sorted(around) if word in _GENERATIONS), ""),
+        is_wifes="mrs" in around,
+        is_doubtful=bare != folded or not _PLACEHOLDERS.isdisjoint(words) or _same_family_twice(parts),
+        numbers=_numbers(folded) if bare != folded else (),
+    )
+
+
+def _numbers(folded: str) -> tuple[int, ...]:
+    """The numbers of the remarks in brackets, in any order: "(17/03/1984)"."""
+    return tuple(sorted(int(number) for found in _REMARK.findall(folded) for number in _NUMBER.findall(found)))
+
+
+def has_umlaut(name: str) -> bool:
+    return not name.isascii() and not _UMLAUTS.isdisjoint(_composed(name))
+
+
+def spelt(name: str) -> str:
+    """A name without umlauts as Germans and Danes spell it: Juergen Mueller, not Jurgen Muller."""
+    return _composed(name).translate(_SPELLING)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+_UMLAUTS = frozenset("äöüøåæ")
+_SPELLING = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
 
 
 def family_name_part(name: str) -> str:
@@ -71,7 +113,7 @@ def family_name_parts(name: str) -> list[str]:
 
     The longest run of plain letters, without its first one: that dodges accents, apostrophes, hyphens and capitals.
     """
-    bare = _BESIDE.sub(" ", _NOTE.split(name, maxsplit=1)[0])
+    bare = _comma_behind_capitals(_BESIDE.sub(" ", _NOTE.split(name, maxsplit=1)[0]))
     first, comma, _ = bare.partition(",")
     words = first.split() if comma else bare.split()[1:]
     runs = [max(_PLAIN_LETTERS.findall(word), key=len, default="")[1:].lower() for word in words]
@@ -146,6 +188,8 @@ def _word_set(text: str) -> frozenset[str]:
 
 
 _TITLES = _word_set("mr mrs ms miss mx dr prof professor mister doctor")
+_LAST_TITLES = _word_set("mr mrs ms miss mx dr prof")
+"""Those that may stand behind a name: Doctor is a family name."""
 _RARE_TITLES = _word_set("master mstr sir dame lady lord rev reverend fr father sr sister br brother capt")
 """Also people's names (John Lord): dropped only where a name is left without them."""
 _SUFFIXES = _word_set("jr jnr snr sr junior senior ii iii iv phd md mbbs oam esq")
@@ -162,7 +206,20 @@ _PLACEHOLDERS = _word_set(
     "placeholder tbc tba none nil baby infant newborn twin twins family couple group session consult of"
 )
 """Words that stand where a name should. "of" is for "baby of", "mother of"; no name holds it."""
+_NAMES_TOO = _word_set("test nil twin client group")
+"""Of these: also people's names (Nil Patel, Rose Twin). Not "baby": newborn twins are both called that."""
 _WALK_IN = re.compile(r"\bwalk[ -]?in\b")
+_NUMBER = re.compile(r"\d+")
+_REMARK = re.compile(
+    r"""[(\[]\s*(?:
+        (?:here\s)?with\s(?:(?:his|her|their|a)\s)?{people}(?:\s(?:and|&)\s{people})?(?:\spresent)?
+        | {people}\s(?:and|&)\s{people}\spresent
+        | for\s(?:a\s)?(?:review|follow[ -]?up|assessment|reassessment|treatment)
+        | [\d]{{1,4}}[/.-][\d]{{1,2}}[/.-][\d]{{1,4}}
+    )\s*[)\]]""".format(people="(?:mum|mom|dad|mother|father|parents?|carer|guardian|interpreter)"),
+    re.VERBOSE,
+)
+"""In brackets, and no name: who came along, what for, a birth date. Not "for mum": whose note would that be?"""
 _TITLE_WITH_SLASH = re.compile(r"\b(?:a|assoc|associate|asst|assistant|adj|adjunct)[\s./]*prof(?:essor)?\b")
 _BESIDE = re.compile(r"""\(([^()]*)\)|\[([^\[\]]*)\]|"([^"]*)"|(?<!\w)'([^']+)'(?!\w)""")
 _NOTE = re.compile(r"\s-+\s|\snee\s")
@@ -191,6 +248,23 @@ def _plain(text: str) -> str:
 
 
 _NO_LETTERS = frozenset({"Cf", "Co", "Cs", "Cn", "So", "Sk"})
+
+
+def _comma_behind_capitals(text: str) -> str:
+    """ "SMITH John Robert" says as well as a comma would where the family name ends."""
+    words = text.split()
+    first = next((at for at, word in enumerate(words) if word.strip(".").lower() not in _TITLES), 0)
+    end = next((at for at in range(first, len(words)) if not words[at].isupper()), len(words))
+    capitals, rest = words[first:end], words[end:]
+    if "," in text or len(capitals) + len(rest) < 3 or not rest or max(map(len, capitals), default=0) < _CAPITALS:
+        return text
+    if any(word.isupper() and len(word) > 1 for word in rest):
+        return text
+    return f"{' '.join(words[:end])}, {' '.join(rest)}"
+
+
+_CAPITALS = 3
+"""Letters. Fewer may be initials: AJ Smith Jones."""
 
 
 def _strip_note(plain: str) -> str:
@@ -239,19 +313,24 @@ def _without_titles(chunks: list[Words], *, keep: int) -> list[Words]:
 
 
 def _without_suffixes(chunks: list[Words], *, keep: int) -> list[Words]:
-    while len(chunks) > keep and chunks[-1][0] in _SUFFIXES:
+    while len(chunks) > 1 and (chunks[-1][0] in _LAST_TITLES or (len(chunks) > keep and chunks[-1][0] in _SUFFIXES)):
         chunks = chunks[:-1]
     return chunks
 
 
 def _is_placeholder(plain: str) -> bool:
-    return not _PLACEHOLDERS.isdisjoint(_flat(_chunks(plain))) or bool(_WALK_IN.search(plain))
+    words = set(_flat(_chunks(plain)))
+    found = words & _PLACEHOLDERS
+    return bool(found - _NAMES_TOO) or (bool(found) and words == found) or bool(_WALK_IN.search(plain))
+
+
+def _two_with_comma(parts: list[list[Words]]) -> bool:
+    """ "John Smith, Mary Smith" is two people; "van der Berg, Mary Anne" is one."""
+    return len(parts) == 2 and min(map(len, parts)) > 1 and parts[0][-1] == parts[1][-1]
 
 
 def _same_family_twice(parts: list[list[Words]]) -> bool:
-    """ "John Smith, Mary Smith" is two people, with the comma or without; "van der Berg, Mary Anne" is one."""
-    if len(parts) == 2:
-        return min(map(len, parts)) > 1 and parts[0][-1] == parts[1][-1]
+    """ "John Smith Mary Smith" is two people, or one named after a grandfather."""
     return any(chunk in parts[0][: at - 1] and is_full(chunk) for at, chunk in enumerate(parts[0]) if at > 2)
 
 

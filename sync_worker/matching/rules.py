@@ -7,7 +7,8 @@ candidates. It does no I/O and its answers hold chart ids and names of fields, n
 
 The rules, in order; the first that fires decides:
 
-    0  the name identifies nobody (see `names.read_name`)                     a person decides
+    0  the name identifies nobody (see `names.read_name`), or may be no       a person decides
+       name and is not a chart's word for word, with the birth date
     1  the linked id is a chart's, the name fits, the birth date agrees       filed; any disagreement: a person,
        or is unknown on one side                                              and no later rule may overrule
     2  the birth date agrees, the name fits; by a short form only where      filed
@@ -91,8 +92,22 @@ class _Decision:
 
 
 def _decide(hint: Hint, typed: TypedName | None, charts: Mapping[str, Chart]) -> _Decision:
-    if typed is None:
+    decision = _by_rules(hint, typed, charts) if typed else None
+    if typed is None or decision is None or (typed.is_doubtful and not _is_told_in_full(typed, decision.chosen)):
         return _Decision(0, reason=Reason.NOT_IDENTIFIABLE)
+    return decision
+
+
+def _is_told_in_full(typed: TypedName, chosen: Chart | None) -> bool:
+    """Whether a name that may be nobody's is this chart's, word for word, and the birth date as well."""
+    if chosen is None or not chosen.name.is_whole or not chosen.birth_date_agrees:
+        return False
+    born = chosen.patient.birth_date
+    days = [sorted((born.day, born.month, year)) for year in (born.year, born.year % 100)] if born else []
+    return not typed.numbers or list(typed.numbers) in days
+
+
+def _by_rules(hint: Hint, typed: TypedName, charts: Mapping[str, Chart]) -> _Decision:
     linked = charts.get(linked_id(hint))
     if linked is not None:  # an id that is no chart's may be another system's: no evidence either way
         return _by_linked_id(linked, charts)
