@@ -83,10 +83,16 @@ def test_a_second_name_is_not_half_of_a_family_name(typed: str, on_chart: str) -
         ("Khan, Yusuf Umair", "Yusuf|Uzair Khan"),
         ("Maria Luisa Garcia", "Maria|Elena Garcia"),
         ("Wei Jie Tan", "Wei|Ling Tan"),
+        ("Mary Kate Olsen", "Mary|Ashley Olsen"),
+        ("Olsen, Mary Kate", "Mary|Ashley Olsen"),
+        ("Maria Luisa Garcia Lopez", "Maria|Elena Garcia Lopez"),
+        ("Maria Luisa Garcia", "Maria|Elena Garcai"),
+        ("Maria Luisa Garcia", "Maria|Elena-Garcia"),
     ],
 )
 def test_half_of_a_family_name_is_not_enough_beside_another_second_name(typed: str, on_chart: str) -> None:
     assert filed(hint(typed), chart("twin", on_chart)) is None
+    assert filed(hint(typed, email=HOME), chart("twin", on_chart, email=HOME)) is None
 
 
 @pytest.mark.parametrize(

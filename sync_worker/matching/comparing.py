@@ -133,21 +133,26 @@ def _unfitting(typed: TypedName, given: Words, family: Words, others: tuple[Word
     if not there and not any(_is_there(typed, other) for other in others):
         return _ALIEN  # as most charts of a list
     usual = [split for splits in typed.splits.values() for split in splits if split.has_middle]
-    found = [(split, name) for split in usual for name in (given, *others) if _is_given_of(split, name)]
+    found = [(split, name) for split in usual for name in (given, *others) if _is_given_of(split, name, family)]
     slip = NameSlip.FAMILY if any(_is_family_slip(typed, split, name, family) for split, name in found) else None
     return NameComparison(
         None, slip=slip, given_found=bool(found), given_differs=not found and not there, family_differs=slip is None
     )
 
 
-def _is_given_of(split: Split, own: Words) -> bool:
+def _is_given_of(split: Split, own: Words, family: Words) -> bool:
     """Whether a typed given name is a chart's, and the words up to the last one do not contradict its second names.
 
-    What stands before the last word may be a second name or half of the family name: Maria Luisa is not Maria Elena.
+    What stands before the last word may be a second name or half of the family name, on the chart too where the last
+    words are alike: Maria Luisa Garcia is not Maria Elena Garcia.
     """
     typed, between = split.given, split.family[:-1]
+    is_last_alike = OSA.distance(split.family[-1], family[-1], score_cutoff=1) <= 1
+    own_between = family[:-1] if is_last_alike else ()
     return any(
-        "".join(typed[:i]) == "".join(own[:j]) and is_full(typed[:i]) and _compatible((*typed[i:], *between), own[j:])
+        "".join(typed[:i]) == "".join(own[:j])
+        and is_full(typed[:i])
+        and _compatible((*typed[i:], *between), (*own[j:], *own_between))
         for i in range(1, len(typed) + 1)
         for j in range(1, len(own) + 1)
         if not _SHARED_BY_SIBLINGS.issuperset(typed[:i])
