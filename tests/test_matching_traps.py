@@ -300,6 +300,7 @@ def test_a_namesake_without_address_is_no_doubt_where_the_birth_date_or_another_
         ("TRAN Kevin Minh", "Minh|Tran"),
         ("Tran, Kevin Minh", "Minh|Tran"),
         ("Ali Hassan", "Hassan|Ali"),
+        ("HASSAN Ali", "Hassan|Ali"),
         ("Harpreet Kaur Gill", "Harpreet|Gill"),
         ("John Paul Smith", "John|Smith"),
         ("John Smith", "John Paul|Smith"),
@@ -343,7 +344,8 @@ def test_a_stand_in_of_ones_own_decade_or_of_1900_says_nothing(stand_in: date) -
     [
         ("John Smith", "John|Smith"),
         ("Smith, John", "John|Smith"),
-        ("Mr. JOHN O’Brien", "John|O'Brien"),
+        ("SMITH John", "John|Smith"),
+        ("Mr. JOHN O’BRIEN", "John|O'Brien"),
         ("John Paul Smith", "John-Paul|Smith"),
         ("John Smith Jnr", "John|Smith Jr."),
         ("John Smith Jnr", "John Junior|Smith"),

@@ -256,7 +256,7 @@ def _comma_behind_capitals(text: str) -> str:
     first = next((at for at, word in enumerate(words) if word.strip(".").lower() not in _TITLES), 0)
     end = next((at for at in range(first, len(words)) if not words[at].isupper()), len(words))
     capitals, rest = words[first:end], words[end:]
-    if "," in text or len(capitals) + len(rest) < 3 or not rest or max(map(len, capitals), default=0) < _CAPITALS:
+    if "," in text or not rest or max(map(len, capitals), default=0) < _CAPITALS:
         return text
     if any(word.isupper() and len(word) > 1 for word in rest):
         return text
