@@ -28,9 +28,9 @@ MOST_SUGGESTIONS = 20
 """Charts alike in name that are shown to a person. More would be no help."""
 MOST_FOUND = 50
 """Charts that one search of a person's shows."""
-BY_EMAIL_ALONE, NO_RULE = 5, 6
-"""Of the matching's rules: that for which nobody else of the name may be in the mailbox, in whatever capitals it is
-written; and that no other one fired."""
+BY_LINKED_ID, BY_EMAIL_ALONE, NO_RULE = 1, 5, 6
+"""Of the matching's rules: that of Heidi's link, which points to one chart; that for which nobody else of the name may
+be in the mailbox, in whatever capitals it is written; and that no other one fired."""
 
 
 class Patients:
@@ -147,6 +147,8 @@ class Patients:
 
         Their charts lack the birth date or have it mistyped, so that no other search finds them.
         """
+        if match.rule == BY_LINKED_ID:
+            return []
         chosen = next(chart for chart in charts if chart.patient_id == match.patient_id)
         agrees = next(one.agrees for one in match.candidates if one.patient_id == match.patient_id)
         if match.rule == BY_EMAIL_ALONE or not {Evidence.NAME_NICKNAME, Evidence.GIVEN_NAME_SLIP}.isdisjoint(agrees):
