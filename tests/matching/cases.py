@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from random import Random
 
-from tests.matching import charts, families, febrl, limits, near, writing
+from tests.matching import charts, families, febrl, likeness, limits, near, writing
 from tests.matching.clinic import Case, Category, Clinic, LabelledSet, Right, labelled
 from tests.matching.damaged import CATEGORIES as DAMAGED
 from tests.matching.damaged import damaged_case
@@ -13,6 +13,7 @@ CATEGORIES: tuple[Category, ...] = (
     *writing.CATEGORIES,
     *families.CATEGORIES,
     *near.CATEGORIES,
+    *likeness.CATEGORIES,
     *charts.CATEGORIES,
     *limits.CATEGORIES,
 )

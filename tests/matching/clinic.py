@@ -123,6 +123,7 @@ class LabelledSet:
     cases: tuple[Case, ...]
     by_date: Mapping[date, tuple[Patient, ...]]
     by_email: Mapping[str, tuple[Patient, ...]]
+    by_family: Mapping[str, tuple[Patient, ...]]
 
     def candidates(self, hint: Hint) -> list[Patient]:
         """What the client would fetch: all charts of the birth date, the e-mail and the linked id, and survivors."""
@@ -136,21 +137,30 @@ class LabelledSet:
                 charts[chart.patient_id] = chart
         return list(charts.values())
 
+    def namesakes(self, hint: Hint) -> list[Patient]:
+        """What the client would fetch as well before it files on less than the exact name and birth date."""
+        typed = {word.strip(",.").lower() for word in hint.name.split()}
+        return [chart for word in typed for chart in self.by_family.get(word, ())]
+
 
 def labelled(clinic: Clinic, cases: Iterable[Case]) -> LabelledSet:
     """The finished set, its charts indexed as Cliniko searches them."""
     by_date, by_email = defaultdict[date, list[Patient]](list), defaultdict[str, list[Patient]](list)
+    by_family = defaultdict[str, list[Patient]](list)
     for chart in clinic.charts.values():
         if chart.birth_date:
             by_date[chart.birth_date].append(chart)
         if _key(chart.email):
             by_email[_key(chart.email)].append(chart)
+        for word in set(chart.last_name.lower().split()):
+            by_family[word].append(chart)
     return LabelledSet(
         charts=dict(clinic.charts),
         owners=dict(clinic.owners),
         cases=tuple(cases),
         by_date={born: tuple(charts) for born, charts in by_date.items()},
         by_email={email: tuple(charts) for email, charts in by_email.items()},
+        by_family={name: tuple(charts) for name, charts in by_family.items()},
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from tests.matching import words
 from tests.matching.clinic import Category, Clinic, Made, Right
 from tests.matching.families import long_family_name, mailbox, relative
+from tests.matching.likeness import half_a_given_name
 from tests.matching.slips import far_date, one_letter_off
 
 
@@ -68,6 +69,7 @@ CATEGORIES = tuple(
         ("unlisted twin called by a short form of the listed one's name", twin_called_by_a_short_form),
         ("unlisted twin of one short form", twin_of_one_short_form),
         ("unlisted twin but for an accent", twin_but_for_an_accent),
+        ("unlisted twin, only half of a given name typed or on the chart", half_a_given_name),
         ("unlisted stranger, one birth date and given name, surname a letter away", stranger_a_letter_away),
     )
 )

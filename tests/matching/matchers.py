@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from rapidfuzz import fuzz, process
 
-from sync_worker.matching import match_patient
+from sync_worker.matching import Evidence, match_patient
 from sync_worker.model import Hint, Matched, Patient
 from tests.matching.clinic import TODAY, LabelledSet
 
@@ -19,7 +19,10 @@ def rules(made: LabelledSet) -> Matcher:
     """The product: what the client fetches, and `match_patient` on it."""
 
     def choose(hint: Hint) -> str | None:
-        outcome = match_patient(hint, made.candidates(hint), today=TODAY)
+        found = made.candidates(hint)
+        outcome = match_patient(hint, found, today=TODAY)
+        if isinstance(outcome, Matched) and outcome.rule > 1 and not _is_by_name_and_date(outcome):
+            outcome = match_patient(hint, [*found, *made.namesakes(hint)], today=TODAY)
         return outcome.patient_id if isinstance(outcome, Matched) else None
 
     return choose
@@ -47,6 +50,11 @@ def most_alike(made: LabelledSet) -> Matcher:
         return best[2] if best else None
 
     return choose
+
+
+def _is_by_name_and_date(outcome: Matched) -> bool:
+    agrees = next(one.agrees for one in outcome.candidates if one.patient_id == outcome.patient_id)
+    return {Evidence.NAME_EXACT, Evidence.BIRTH_DATE} <= set(agrees)
 
 
 OURS = "the rules"

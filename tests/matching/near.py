@@ -156,42 +156,50 @@ def other_birth_date(clinic: Clinic) -> Made:
     return clinic.hint(person, birth_date=far, email=person.email), clinic.chart(person, email=person.email)
 
 
-def _unknown(clinic: Clinic) -> date | None:
-    stand_ins = [date(year, 1, 1) for year in (1900, 1970, 1980, 1990, 2000)]
-    return clinic.chance.choice([None, None, *stand_ins, TODAY + timedelta(days=36_500), date(1066, 10, 14)])
+def _unknown(clinic: Clinic, person: Person) -> date | None:
+    return clinic.chance.choice(
+        [None, None, *_stand_ins(person), TODAY + timedelta(days=36_500), date(1066, 10, 14)],
+    )
 
 
-def _unknown_on_the_chart(clinic: Clinic) -> date | None:
-    return clinic.chance.choice([None, date(1900, 1, 1), date(1970, 1, 1), date(1980, 1, 1)])
+def _unknown_on_the_chart(clinic: Clinic, person: Person) -> date | None:
+    return clinic.chance.choice([None, *_stand_ins(person)])
+
+
+def _stand_ins(person: Person) -> list[date]:
+    """Of nobody, and of the person's own years."""
+    rounded = (person.born.year + 5) // 10 * 10
+    return [date(1900, 1, 1), date(min(rounded, 2020), 1, 1)]
 
 
 def no_date_and_own_email(clinic: Clinic) -> Made:
     person = clinic.person()
     email = clinic.chance.choice([person.email, person.email.upper()])
-    return clinic.hint(person, birth_date=_unknown(clinic), email=email), clinic.chart(person, email=person.email)
+    hint = clinic.hint(person, birth_date=_unknown(clinic, person), email=email)
+    return hint, clinic.chart(person, email=person.email)
 
 
 def no_date_on_the_chart_and_own_email(clinic: Clinic) -> Made:
     person = clinic.person()
-    chart = clinic.chart(person, birth_date=_unknown_on_the_chart(clinic), email=person.email)
+    chart = clinic.chart(person, birth_date=_unknown_on_the_chart(clinic, person), email=person.email)
     return clinic.hint(person, email=person.email), chart
 
 
 def no_date_and_no_email(clinic: Clinic) -> Made:
     person = clinic.person()
-    return clinic.hint(person, birth_date=_unknown(clinic), email=None), clinic.chart(person)
+    return clinic.hint(person, birth_date=_unknown(clinic, person), email=None), clinic.chart(person)
 
 
 def no_date_and_another_email(clinic: Clinic) -> Made:
     person, partner = clinic.person(), clinic.person()
     clinic.chart(partner, email=partner.email)
-    hint = clinic.hint(person, birth_date=_unknown(clinic), email=partner.email)
+    hint = clinic.hint(person, birth_date=_unknown(clinic, person), email=partner.email)
     return hint, clinic.chart(person, email=person.email)
 
 
 def no_date_and_the_desk_address(clinic: Clinic) -> Made:
     person, address = clinic.person(), clinic.desk()
-    return clinic.hint(person, birth_date=_unknown(clinic), email=address), clinic.chart(person, email=address)
+    return clinic.hint(person, birth_date=_unknown(clinic, person), email=address), clinic.chart(person, email=address)
 
 
 def no_date_and_a_large_family(clinic: Clinic) -> Made:
@@ -205,14 +213,14 @@ def no_date_and_a_large_family(clinic: Clinic) -> Made:
 def no_date_and_a_short_form(clinic: Clinic) -> Made:
     given, short = clinic.chance.choice(words.SHORT_FORMS)
     person = clinic.person(given=given)
-    hint = clinic.hint(person, f"{short} {person.family}", birth_date=_unknown(clinic), email=person.email)
+    hint = clinic.hint(person, f"{short} {person.family}", birth_date=_unknown(clinic, person), email=person.email)
     return hint, clinic.chart(person, email=person.email)
 
 
 def no_date_and_a_slip(clinic: Clinic) -> Made:
     person = clinic.person(long_family_name)
     name = f"{person.given} {one_letter_off(clinic.chance, person.family)}"
-    hint = clinic.hint(person, name, birth_date=_unknown(clinic), email=person.email)
+    hint = clinic.hint(person, name, birth_date=_unknown(clinic, person), email=person.email)
     return hint, clinic.chart(person, email=person.email)
 
 
@@ -223,7 +231,7 @@ def stand_in_dates_on_both_sides(clinic: Clinic) -> Made:
 
 def no_date_on_the_chart_and_no_email(clinic: Clinic) -> Made:
     person = clinic.person()
-    return clinic.hint(person, email=None), clinic.chart(person, birth_date=_unknown_on_the_chart(clinic))
+    return clinic.hint(person, email=None), clinic.chart(person, birth_date=_unknown_on_the_chart(clinic, person))
 
 
 def email_alone(clinic: Clinic) -> Made:

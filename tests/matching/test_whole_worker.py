@@ -25,6 +25,10 @@ def some_of_each(one_set: LabelledSet) -> list[Case]:
     return chosen
 
 
+def found_for(one_set: LabelledSet, hint: Hint) -> list[Patient]:
+    return [*one_set.candidates(hint), *one_set.namesakes(hint)]
+
+
 def fill(clinic: Clinic, charts: Iterable[Patient]) -> None:
     """Put charts into the stand-in of Cliniko, merged ones with what they were merged into."""
     for chart in charts:
@@ -51,7 +55,7 @@ def test_every_category_ends_as_its_label_says(clinic: Clinic, case_sensitive: b
     clinic.cliniko.case_sensitive = case_sensitive
     one_set = made(1)
     cases = some_of_each(one_set)
-    fill(clinic, {chart.patient_id: chart for case in cases for chart in one_set.candidates(case.hint)}.values())
+    fill(clinic, {chart.patient_id: chart for case in cases for chart in found_for(one_set, case.hint)}.values())
     sessions = {session_of(clinic, case.hint): case for case in cases}
     documents = {session: clinic.a_document(session, f"# Plan\n\nRest {n}.") for n, session in enumerate(sessions)}
     clinic.tick()

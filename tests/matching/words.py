@@ -178,6 +178,62 @@ ANOTHER_SPELLING = (
 )
 """One family name as two clerks wrote it in Latin letters, one letter apart."""
 
+NOT_WORD_FOR_WORD = (
+    ("TRAN Kevin Minh", "Minh", "Tran"),
+    ("Tran, Kevin Minh", "Minh", "Tran"),
+    ("Ali Hassan", "Hassan", "Ali"),
+    ("Harpreet Kaur Gill", "Harpreet", "Gill"),
+    ("John Paul Smith", "John", "Smith"),
+    ("John Smith Jnr", "John", "Smith Snr"),
+    ("John Smith Jnr", "John", "Smith"),
+    ("Mrs John Smith", "John", "Smith"),
+    ("Thomas James", "James", "Thomas"),
+    ("Giuseppe Rossi", "Giuseppe Antonio", "Rossi"),
+)
+"""What a session says, and the chart's names of a parent or spouse."""
+SECOND_NAME_ON_THE_SURNAME = (
+    ("Muhammad Ali Khan", "Muhammad", "Omar Khan"),
+    ("Khan, Yusuf Umair", "Yusuf", "Uzair Khan"),
+    ("Yusuf Umair Khan", "Yusuf", "Uzair Khan"),
+    ("Maria Luisa Garcia", "Maria", "Elena Garcia"),
+    ("Wei Jie Tan", "Wei", "Ling Tan"),
+    ("Mary Kate Olsen", "Mary", "Ashley Olsen"),
+    ("Maria Luisa Garcia Lopez", "Maria", "Elena Garcia Lopez"),
+)
+SHARED_GIVEN = (
+    ("Muhammad Umair", "Muhammad", "Uzair"),
+    ("Mohammed Hasan", "Mohammed", "Hassan"),
+    ("Abdul Hakim", "Abdul", "Halim"),
+    ("Siti Aminah", "Siti", "Amirah"),
+    ("Nur Aisyah", "Nur", "Amira"),
+    ("Muhammad Ali", "Muhammad", "Omar"),
+    ("Syed Hassan", "Syed", "Hussain"),
+    ("Sri Lakshmi", "Sri", "Devi"),
+)
+"""What a session says of a twin, and how the other one's name is divided on the chart."""
+HALF_A_GIVEN_NAME = (
+    ("Muhammad Ali Khan", "Muhammad", "Khan"),
+    ("Mary Kate Olsen", "Mary", "Olsen"),
+    ("Min Seo Kim", "Min", "Kim"),
+    ("Nguyen Lan Anh", "Anh", "Nguyen"),
+    ("Mary Olsen", "Mary Ashley", "Olsen"),
+)
+SEEMINGLY_NOBODY = (
+    ("Nil", "Patel"),
+    ("Test", "Lee"),
+    ("Rose", "Twin"),
+    ("Mary", "Group"),
+    ("Tracy", "Client"),
+    ("Ahmed Mohamed Ali", "Mohamed"),
+    ("Abdi", "Hassan Ali Hassan"),
+)
+UMLAUTS = (
+    (("Jürgen", "Müller"), ("Juergen", "Mueller")),
+    (("Søren", "Sørensen"), ("Soeren", "Soerensen")),
+    (("Jörg", "Böhm"), ("Joerg", "Boehm")),
+    (("Käthe", "Schäfer"), ("Kaethe", "Schaefer")),
+    (("Åse", "Ågård"), ("Aase", "Aagaard")),
+)
 APOSTROPHES = ("O'Brien", "O'Connor", "D'Arcy", "O'Shea", "D'Angelo", "O'Keeffe", "M'Bala", "N'Diaye", "O'Sullivan")
 PARTICLES = ("van der Berg", "de la Cruz", "van't Hof", "von Stein", "de Silva", "Mac Donell", "Le Goy", "di Chiera")
 PLACEHOLDERS = (
