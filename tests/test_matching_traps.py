@@ -310,6 +310,8 @@ def test_a_namesake_without_address_is_no_doubt_where_the_birth_date_or_another_
         ("John Smith III", "John|Smith II"),
         ("Mrs John Smith", "John|Smith"),
         ("John Smith Mrs", "John|Smith"),
+        ("John Smith (Tom)", "John|Smith"),
+        ("John 'Tom' Smith", "John|Smith"),
     ],
 )
 def test_a_name_that_is_not_the_parents_or_spouses_word_for_word_is_not_filed_by_the_shared_mailbox(

@@ -79,10 +79,13 @@ def compare_name(typed: TypedName, *, first: str, last: str, preferred: str = ""
 
 
 def _of_one_generation(found: NameComparison, typed: TypedName, own: str) -> NameComparison:
-    """John Smith Jnr is not John Smith Snr; where only one side tells, John Smith may be either."""
+    """John Smith Jnr is not John Smith Snr; where only one side tells, John Smith may be either.
+
+    And a name in brackets may be that of the person whom the session is about.
+    """
     if typed.generation and own and typed.generation != own:
         return NameComparison(None, given_differs=True)
-    if found.is_whole and (typed.is_wifes or typed.generation != own):
+    if found.is_whole and (typed.is_wifes or typed.other_given or typed.generation != own):
         return replace(found, is_whole=False)
     return found
 
