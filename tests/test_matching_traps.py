@@ -512,6 +512,7 @@ def test_a_name_that_may_be_no_ones_is_filed_on_the_chart_that_has_it_word_for_w
     [
         ("Test Patient", "Test|Patient"),
         ("Test Test", "Test|Test"),
+        ("Mr Test Test", "Test|Test"),
         ("Test Client", "Test|Client"),
         ("Smith Family", "Smith|Family"),
         ("Baby Thomas", "Baby|Thomas"),

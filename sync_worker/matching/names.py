@@ -319,7 +319,7 @@ def _without_suffixes(chunks: list[Words], *, keep: int) -> list[Words]:
 
 
 def _is_placeholder(plain: str) -> bool:
-    words = set(_flat(_chunks(plain)))
+    words = set(_flat(_chunks(plain))) - _TITLES
     found = words & _PLACEHOLDERS
     return bool(found - _NAMES_TOO) or (bool(found) and words == found) or bool(_WALK_IN.search(plain))
 
