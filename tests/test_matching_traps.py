@@ -464,6 +464,7 @@ def test_a_namesake_in_the_mailbox_is_seen_however_the_name_is_written(
         ("Mo Khan", "Mohammed|Khan"),
         ("Jürgen Müller", "Juergen|Mueller"),
         ("Jürgen Müller", "Jürgen|Mueller"),
+        ("MÜLLER Jürgen Peter", "Juergen|Mueller"),
         ("Søren Sørensen", "Soeren|Soerensen"),
         ("SMITH John Robert", "John|Smith"),
         ("MR SMITH John Robert", "John|Smith"),

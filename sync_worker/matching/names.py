@@ -54,12 +54,13 @@ def read_name(text: str) -> TypedName | None:
     None means: no given and family name, initials only, two people in one name ("John & Mary Smith"), or a
     placeholder ("New Patient", "Baby of Jane Smith").
     """
+    text = _comma_behind_capitals(text.strip())
     typed = _read(text)
     return replace(typed, spelt=_read(spelt(text))) if typed and has_umlaut(text) else typed
 
 
 def _read(text: str) -> TypedName | None:
-    folded = _strip_note(_plain(_comma_behind_capitals(text.strip())))
+    folded = _strip_note(_plain(text))
     bare = _REMARK.sub(" ", folded) if "(" in folded or "[" in folded else folded
     plain, other_given = _take_other_given(bare)
     if _TWO_PEOPLE.search(bare) or _SMALL_AND.search(text) or _is_placeholder(plain):
