@@ -14,7 +14,7 @@ ADVICE: Mapping[Reason, str] = {
     Reason.THIRD_IDENTIFIER: "Name and birth date agree, and the practice asks for a third identifier. Assign the patient if they are the one.",
     Reason.PRIVACY_DECLINED: "The patient has declined the privacy policy in Cliniko. If they accept it now, say so in Cliniko: it is asked again every hour. Or assign them if the note may be filed all the same.",
     Reason.PATIENT_UNAVAILABLE: "The chosen chart is archived, merged or gone. Assign the chart that is in use.",
-    Reason.PATIENT_CHANGED: "The session names another patient now. If its note is filed, look whose it is and mend it by hand, then dismiss; if not, assign the patient that is right.",
+    Reason.PATIENT_CHANGED: "The session names another patient now, or another document of it went to another patient or was taken off this one. If its note is filed, look whose it is and mend it by hand, then dismiss; if not, assign the patient that is right.",
     Reason.CONSENT_REFUSED: "The session says that consent was refused. Dismiss it; or assign the patient if the note may be filed all the same.",
     Reason.SHARED_SESSION: "The session is in two clinicians' lists. Retry if this clinician is to file it, else dismiss.",
     Reason.GROUP_SESSION: "At the session's time the diary holds a group that the patient may be in. Assign the patient if the document is about them alone, else dismiss it.",

@@ -104,6 +104,14 @@ class Patients:
             return True
         return isinstance(match_patient(hint, charts, today=self._today()), Matched)
 
+    def is_one_chart(self, one: str, other: str) -> bool:
+        """Whether two ids are one patient's: the same, or their charts were merged. Raises `RemoteError`."""
+        return one == other or bool(self._trail(one) & self._trail(other))
+
+    def _trail(self, patient_id: str) -> set[str]:
+        """A chart, and those that it was merged into."""
+        return {patient_id, *(one.patient_id for one in self._charts.with_survivors(self._charts.with_id(patient_id)))}
+
     def forget(self) -> None:
         """The tick is over: what was read is let go."""
         self._charts.forget()

@@ -52,9 +52,10 @@ from sync_worker.model import (
     TickReport,
     Trouble,
 )
+from sync_worker.one_patient import OnePatient
 from sync_worker.outbox import Delivery, Outbox
 from sync_worker.posting import Poster
-from sync_worker.prepare import NeedsReview, Prepared, Preparer, Skipped
+from sync_worker.prepare import NeedsReview, Preparation, Prepared, Preparer, Skipped
 from sync_worker.reading import SessionReader, hint_seen
 from sync_worker.siblings import Siblings
 
@@ -113,6 +114,7 @@ class Pipeline:
         self.amender = amender
         self.poster = poster
         self.siblings = Siblings(ledger, cliniko)
+        self.one_patient = OnePatient(ledger, preparer.patients)
         self.identity = identity
         self.clock = clock
         self._state: ClinicianState | None = None
@@ -213,7 +215,7 @@ class Pipeline:
         if not entry.pinned and self.siblings.is_regenerated(entry, document, documents):
             self.hold(lease, entry, Reason.REGENERATED)
             return Delivery.DONE
-        match self.preparer.prepare(session, document, entry):
+        match self._prepare(session, document, entry):
             case NeedsReview() as why:
                 self.hold(lease, entry, why.reason, why)
                 return Delivery.DONE
@@ -231,10 +233,13 @@ class Pipeline:
 
     def _is_still_a_question(self, lease: Lease, entry: Entry, session: Session, document: Document) -> bool:
         """Ask again whose a document is, before anything else is asked about it; what has no answer goes on waiting."""
-        why = self.preparer.prepare(session, document, entry)
+        why = self._prepare(session, document, entry)
         if isinstance(why, NeedsReview):
             self.hold(lease, entry, why.reason, why)
         return isinstance(why, NeedsReview)
+
+    def _prepare(self, session: Session, document: Document, entry: Entry) -> Preparation:
+        return self.one_patient.check(self.preparer.prepare(session, document, entry), session, entry)
 
     # ------------------------------------------------------------ before the request
 

@@ -25,6 +25,7 @@ from sync_worker.model import (
     Status,
     StoredNote,
 )
+from sync_worker.one_patient import OnePatient
 from sync_worker.prepare import NeedsReview, Prepared, Preparer, Skipped
 from sync_worker.reading import SessionReader
 from sync_worker.reference import reference_of
@@ -70,6 +71,7 @@ class Planner:
         self._scope = scope
         self._notes_since = notes_since
         self._there: AuthorsNotes | None = None
+        self._one_patient = OnePatient(ledger, preparer.patients)
         self._clock = clock
 
     def plan(self) -> Iterator[PlannedEntry | RemoteError | ConfigurationError]:
@@ -137,7 +139,7 @@ class Planner:
     def _prepare(
         self, session: Session, document: Document, entry: Entry | None
     ) -> tuple[str, str | None, Note | None]:
-        match self._preparer.prepare(session, document, entry):
+        match self._one_patient.check(self._preparer.prepare(session, document, entry), session, entry):
             case NeedsReview(reason):
                 return "review", reason, None
             case Skipped(reason):

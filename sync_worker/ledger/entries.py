@@ -5,16 +5,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, func, select, tuple_, update
+from sqlalchemy import Engine, and_, func, or_, select, tuple_, update
 
 from sync_worker import lifecycle
 from sync_worker.errors import EntryMoved
 from sync_worker.ledger.moves import WORKER, entries, entries_of, entry_of, move, require_lease
 from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import EntryRow, SessionRow
+from sync_worker.ledger.tables import EntryRow, SessionRow, TrailRow
 from sync_worker.ledger.trail import Event, append
 from sync_worker.model import Candidate, Entry, HintSeen, Lease, Reason, Status, StoredNote, Wish
 
+WRONG_PATIENT, WRONG_TEXT = "wrong_patient", "wrong_text"
+"""Reason codes of people that say whether a note's chart was the right one."""
 PAGE = 200
 """Entries read at a time: a tick's memory must not grow with the ledger."""
 
@@ -91,6 +93,17 @@ class Entries:
         """The entries of a session, in the order in which they were met."""
         with reading(self.engine) as db:
             return entries_of(db, self.region, session_id)
+
+    def ruled_out(self, session_id: str) -> set[int]:
+        """The session's entries whose chart a person said is not the patient's: by taking the note back, above all.
+
+        Only of a note that is taken back for its text is the chart still the right one.
+        """
+        taken_back = and_(TrailRow.event == Event.WISHED, TrailRow.reason.is_not(None), TrailRow.reason != WRONG_TEXT)
+        query = select(EntryRow.id).distinct().join(TrailRow, TrailRow.entry_id == EntryRow.id)
+        query = query.where(EntryRow.region == self.region, EntryRow.session_id == session_id)
+        with reading(self.engine) as db:
+            return set(db.execute(query.where(or_(taken_back, TrailRow.reason == WRONG_PATIENT))).scalars())
 
     def oldest_pending(self, clinician_id: int) -> datetime | None:
         """When the oldest session began of which something is pending; where Heidi did not tell, when it was met."""
