@@ -24,6 +24,7 @@ USABLE_ID = re.compile(r"[!-~]{1,64}")
 """Ids are opaque, but an address and a ledger's column must be able to hold them."""
 LINK_PAGE = "https://scribe.heidihealth.com/integration/widget/auth"
 PRODUCT_NAME = "sync-worker"
+REFUSES_SESSION = "Heidi refuses one of the sessions it lists."
 TOKEN = re.compile(r"[!-~]+")
 """What can stand in a header; anything else would end as an exception that quotes it."""
 
@@ -134,7 +135,7 @@ class HeidiClient:
         answer = self._get(operation, f"sessions/{_in_path(session_id)}")
         if answer.status == 404:
             return None
-        self._raise_for_session(answer, operation)
+        self._raise_for_one(answer, operation, REFUSES_SESSION)
         body = mapping_of(self._json(operation, answer))
         return _session(mapping_of(body.get("session", body)), session_id, self._invalid(operation))
 
@@ -144,21 +145,24 @@ class HeidiClient:
         answer = self._get(operation, f"sessions/{_in_path(session_id)}/documents")
         if answer.status == 404:
             return None
-        self._raise_for_session(answer, operation)
+        self._raise_for_one(answer, operation, REFUSES_SESSION)
         rows = _rows(self._json(operation, answer), ("documents", "data"))
         if rows is None:
             raise self._invalid(operation)
         return [_document(row, session_id, self._invalid(operation)) for row in rows]
 
     def find_patient_profile(self, profile_id: str) -> PatientProfile | None:
-        """Heidi's own record of a patient; None if it cannot be had."""
+        """Heidi's own record of a patient; None if Heidi says that there is none.
+
+        One that cannot be read is not "none": its birth date may speak against a chart.
+        """
         operation = "get_patient_profile"
         answer = self._get(operation, f"patient-profiles/{_in_path(profile_id)}")
-        if answer.status >= 400:
+        if answer.status == 404:
             return None
+        self._raise_for_one(answer, operation, "Heidi refuses the patient profile of one of its sessions.")
         body = mapping_of(self._json(operation, answer))
-        row = mapping_of(body.get("data", body))
-        return PatientProfile(date_of(row.get("birth_date")), text_of(row.get("email")), id_of(row, "ehr_patient_id"))
+        return _profile(mapping_of(body.get("data", body)), profile_id, self._invalid(operation))
 
     # ------------------------------------------------------------ requests
 
@@ -203,14 +207,14 @@ class HeidiClient:
         except ValueError:
             raise self._invalid(operation) from None
 
-    def _raise_for_session(self, answer: Answer, operation: str) -> None:
-        """A session that alone is refused, while the account is linked, is that session's trouble and no more."""
+    def _raise_for_one(self, answer: Answer, operation: str, hint: str) -> None:
+        """A session or profile that alone is refused, while the account is linked, is its own trouble and no more."""
         if answer.status < 400:
             return
         trouble = self._link_trouble_or(answer, operation)
         if answer.status == 401 or isinstance(trouble, NotLinked):
             raise trouble
-        raise Rejected("heidi", operation, status=answer.status, hint="Heidi refuses one of the sessions it lists.")
+        raise Rejected("heidi", operation, status=answer.status, hint=hint)
 
     def _link_trouble_or(self, answer: Answer, operation: str) -> Exception:
         """Heidi's statuses for an account that is not linked differ by source: ask, rather than read the status."""
@@ -280,6 +284,20 @@ def _session(row: dict[str, Any], session_id: str, invalid: InvalidResponse) -> 
         ),
         consent=consent if isinstance(consent, bool) else None,
         patient_profile_id=id_of(profile, "id"),
+        profile_link=id_of(profile, "ehr_patient_id"),
+    )
+
+
+def _profile(row: dict[str, Any], profile_id: str, invalid: InvalidResponse) -> PatientProfile:
+    """A profile. What has neither its id nor its birth date is something else."""
+    if not row.keys() & {"id", "birth_date"} or id_of(row) not in (None, profile_id):
+        raise invalid
+    return PatientProfile(
+        birth_date=date_of(row.get("birth_date")),
+        email=text_of(row.get("email")),
+        linked_patient_id=id_of(row, "ehr_patient_id"),
+        first_name=text_of(row.get("first_name")) or "",
+        last_name=text_of(row.get("last_name")) or "",
     )
 
 

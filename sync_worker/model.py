@@ -126,6 +126,8 @@ class Session:
     hint: Hint
     consent: bool | None = None
     patient_profile_id: str | None = None
+    profile_link: str | None = None
+    """The patient id that the session's profile links, as far as the session tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ class PatientProfile:
     birth_date: date | None
     email: str | None
     linked_patient_id: str | None
+    first_name: str = ""
+    last_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

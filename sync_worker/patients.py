@@ -22,7 +22,18 @@ from sync_worker.matching import (
     match_patient,
     usable_birth_date,
 )
-from sync_worker.model import Ambiguous, Entry, Hint, Matched, MatchOutcome, NoMatch, Patient, Reason, Session
+from sync_worker.model import (
+    Ambiguous,
+    Entry,
+    Hint,
+    Matched,
+    MatchOutcome,
+    NoMatch,
+    Patient,
+    PatientProfile,
+    Reason,
+    Session,
+)
 
 MOST_SUGGESTIONS = 20
 """Charts alike in name that are shown to a person. More would be no help."""
@@ -76,7 +87,8 @@ class Patients:
 
         What is told to differ between session and profile in Heidi is left to the session. Raises `RemoteError`.
         """
-        return self._look_wider(session, self._completed(session) or session.hint)
+        told = self._completed(session)
+        return self._look_wider(session, told if isinstance(told, Hint) else session.hint)
 
     def search(self, name: str, born: date | None) -> list[Patient]:
         """The charts that a person looks for, by birth date and by letters of the family name. Raises `RemoteError`."""
@@ -97,7 +109,7 @@ class Patients:
         """Whether a session is still about the patient of this chart, or of the one it was merged into."""
         hint = self._completed(session)
         charts = self._charts.with_survivors(self._charts.with_id(patient_id))
-        if hint is None or not charts:
+        if not isinstance(hint, Hint) or not charts:
             return False
         looked_at = [check_patient(self._usable(hint), one) for one in charts]
         if any(Evidence.BIRTH_DATE in one.agrees and not IDENTITY & set(one.against) for one in looked_at):
@@ -123,8 +135,8 @@ class Patients:
         if session.consent is False:
             return NoMatch(Reason.CONSENT_REFUSED)
         hint = self._completed(session)
-        if hint is None:
-            return NoMatch(Reason.BIRTH_DATES_DIFFER)
+        if not isinstance(hint, Hint):
+            return NoMatch(hint)
         match, charts = self._look_wider(session, hint)
         if not isinstance(match, Matched):
             return match
@@ -179,25 +191,31 @@ class Patients:
     def _usable(self, hint: Hint) -> Hint:
         return replace(hint, birth_date=usable_birth_date(hint.birth_date, today=self._today()))
 
-    def _completed(self, session: Session) -> Hint | None:
-        """The session's hint, with what Heidi's patient profile adds; None if the two tell different birth dates.
+    def _completed(self, session: Session) -> Hint | Reason:
+        """The session's hint, with what Heidi's patient profile adds; or how the two contradict each other.
 
         Names come from the session alone.
         """
         profile_id = session.patient_profile_id
         profile = self._heidi.find_patient_profile(profile_id) if profile_id else None
+        links = (session.hint.linked_patient_id, session.profile_link, profile.linked_patient_id if profile else None)
+        if self._lead_apart(*filter(None, links)):
+            return Reason.LINK_CONTRADICTED
         if profile is None:
             return session.hint
-        hint, today = self._usable(session.hint), self._today()
-        told = usable_birth_date(profile.birth_date, today=today)
-        if hint.birth_date and told and hint.birth_date != told:
-            return None
+        hint, told = self._usable(session.hint), usable_birth_date(profile.birth_date, today=self._today())
+        if (hint.birth_date and told and hint.birth_date != told) or _is_somebody_elses(profile, hint):
+            return Reason.BIRTH_DATES_DIFFER
         return Hint(
             name=hint.name,
             birth_date=hint.birth_date or told,
             linked_patient_id=hint.linked_patient_id or profile.linked_patient_id,
             email=hint.email or profile.email,
         )
+
+    def _lead_apart(self, *links: str) -> bool:
+        """Whether patient ids that are linked to one session are not all one patient's."""
+        return any(not self.is_one_chart(links[0], other) for other in links[1:])
 
     def _today(self) -> date:
         """The practice's date: in UTC, a baby born this morning in Hobart would be yet to come."""
@@ -218,3 +236,11 @@ class Patients:
         if patient.accepted_privacy_policy is False and Reason.PRIVACY_DECLINED not in entry.waived:
             return Ambiguous(Reason.PRIVACY_DECLINED, evidence)
         return Matched(patient_id, 0, evidence)
+
+
+def _is_somebody_elses(profile: PatientProfile, hint: Hint) -> bool:
+    """Whether a profile clearly has another given name than the session: a parent's, say. Family names change."""
+    if f"{profile.first_name} {profile.last_name}".casefold().split() == hint.name.casefold().split():
+        return False
+    beside = check_patient(hint, Patient("", first_name=profile.first_name, last_name=profile.last_name))
+    return Evidence.GIVEN_NAME in beside.against and Evidence.GIVEN_NAME_NEAR not in beside.agrees

@@ -472,7 +472,8 @@ def test_a_session_is_read_with_and_without_its_envelope(world: World, enveloped
     assert session.consent is False
     assert session.patient_profile_id is not None
     profile = world.client.find_patient_profile(session.patient_profile_id)
-    assert profile == PatientProfile(date(1980, 2, 3), "mary@example.com", "17")
+    assert profile == PatientProfile(date(1980, 2, 3), "mary@example.com", "17", "Mary", "Jones")
+    assert session.profile_link == "17"
 
 
 @pytest.mark.parametrize(
@@ -582,8 +583,7 @@ def test_a_document_is_read_whatever_types_its_fields_have(connect: Connect) -> 
     [
         ({"data": {"birth_date": "1980-02-03", "email": " ", "ehr_patient_id": None}}, (date(1980, 2, 3), None, None)),
         ({"birth_date": "x", "email": "a+b@example.com", "ehr_patient_id": 17}, (None, "a+b@example.com", "17")),
-        ({"data": None}, (None, None, None)),
-        ([], (None, None, None)),
+        ({"data": {"id": "p", "first_name": None, "last_name": 7}}, (None, None, None)),
     ],
 )
 def test_a_patient_profile_is_read_as_far_as_it_goes(connect: Connect, body: Any, profile: tuple[Any, ...]) -> None:
@@ -591,6 +591,21 @@ def test_a_patient_profile_is_read_as_far_as_it_goes(connect: Connect, body: Any
         found = connect(url).find_patient_profile("p")
     assert found is not None
     assert (found.birth_date, found.email, found.linked_patient_id) == profile
+    assert (found.first_name, found.last_name) == ("", "")
+
+
+@pytest.mark.parametrize("body", [{"data": None}, {"error": "x"}, [], None, {"data": []}, {"data": {"id": "q"}}, {}])
+def test_an_answer_that_is_no_patient_profile_is_not_taken_for_none(connect: Connect, body: Any) -> None:
+    with Script(json_reply(200, body)) as url, pytest.raises(InvalidResponse):
+        connect(url).find_patient_profile("p")
+
+
+@pytest.mark.parametrize("status", [400, 403, 422])
+def test_a_patient_profile_that_is_refused_is_not_taken_for_none(connect: Connect, status: int) -> None:
+    linked = json_reply(200, {"is_linked": True})
+    with Script(json_reply(status, {}), linked) as url, pytest.raises(Rejected) as raised:
+        connect(url).find_patient_profile("p")
+    assert not isinstance(raised.value, NotAuthorised)
 
 
 # ---------------------------------------------------------------- answers that are none

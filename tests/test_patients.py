@@ -299,6 +299,59 @@ def birth_dates_differ(clinic: Clinic) -> None:
     clinic.heidi.edit_profile(session, birth_date="1981-02-03")
 
 
+@pytest.mark.parametrize(
+    ("fault", "times"), [("422", 1), ("detail_text", 1), ("unexpected_shape", 1), ("html_200", 1), ("500", 3)]
+)
+def test_a_profile_that_cannot_be_read_is_not_taken_for_none(clinic: Clinic, fault: str, times: int) -> None:
+    birth_dates_differ(clinic)
+    clinic.heidi.fail("profile", fault, times=times)
+    assert clinic.tick().trouble is not None
+    assert (filed_on(clinic), reasons(clinic)) == ([], [])
+    clinic.clock.advance(AN_HOUR)
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([], ["birth_dates_differ"])
+
+
+def test_a_session_whose_profile_is_gone_is_matched_by_itself(clinic: Clinic) -> None:
+    patient = clinic.a_patient()
+    document_about(clinic, email="mary@example.com")
+    clinic.heidi.fail("profile", "404", times=1)
+    clinic.tick()
+    assert filed_on(clinic) == [patient]
+
+
+def test_session_and_profile_that_are_linked_to_two_charts_are_asked_about(clinic: Clinic) -> None:
+    father, son = (clinic.a_patient("John", "Smith", born=born) for born in ("1955-06-02", "1990-03-17"))
+    session = document_about(clinic, "John Smith", None, email="smith@example.com", ehr_patient_id=father)
+    clinic.heidi.edit_profile(session, ehr_patient_id=son)
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([], ["link_contradicted"])
+    clinic.cliniko.merge_patients(father, son)
+    clinic.clock.advance(AN_HOUR)
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([son], [])
+
+
+def test_a_profile_of_somebody_else_is_asked_about_and_adds_no_birth_date_and_no_email(clinic: Clinic) -> None:
+    clinic.a_patient("John", "Smith", born="1955-06-02", email="smith@example.com")
+    session = document_about(clinic, "John Smith", None, email="smith@example.com")
+    clinic.heidi.edit_profile(session, first_name="Paul", last_name="Smith")
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([], ["birth_dates_differ"])
+
+
+@pytest.mark.parametrize(
+    "told", ["Jon Smith", "Johnny Smith", "Jhon Smith", "John Robert Smith", "John Brown", " Smith"]
+)
+def test_a_profile_that_is_spelt_a_little_otherwise_is_the_same_persons(clinic: Clinic, told: str) -> None:
+    patient = clinic.a_patient("John", "Smith", born="1955-06-02", email="smith@example.com")
+    session = document_about(clinic, "John Smith", None, email="smith@example.com")
+    first, _, last = told.rpartition(" ")
+    clinic.heidi.edit_profile(session, first_name=first, last_name=last)
+    clinic.tick()
+    assert filed_on(clinic) == [patient]
+
+
 def third_identifier(clinic: Clinic) -> None:
     clinic.restart(SYNC_MATCH_IDENTIFIERS="3")
     clinic.a_patient()
