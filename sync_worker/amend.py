@@ -120,7 +120,7 @@ class Amender:
         if session is None:
             self.ledger.entries.change_wish(lease, entry, None, now=self.clock.now())
             return
-        named = hint_seen(self.ledger, session.hint)
+        named = hint_seen(self.ledger, session)
         is_adopted = self.ledger.amendments.last_text(entry) is None
         question: Reason | None = None
         if not self.preparer.patients.is_about(session, entry.patient_id or ""):
@@ -187,7 +187,7 @@ class Amender:
         if self.revisions is not Revisions.UPDATE_DRAFT or entry.status is not Status.POSTED:
             self._hold(lease, entry, Reason.REVISED, tally)
             return None
-        if hint_seen(self.ledger, session.hint).hint_hash != entry.hint_hash:
+        if hint_seen(self.ledger, session).hint_hash != entry.hint_hash:
             self.ledger.entries.change_wish(lease, entry, Wish.RECHECK, now=now)  # perhaps another patient's words
             return None
         read_at = self.reader.read_at(entry.session_id)

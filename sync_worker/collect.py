@@ -251,9 +251,11 @@ class _Walk:
         return SessionSeen(row.session_id, row.created_at, row.updated_at, read_at, seen, patient=patient)
 
     def _patient(self, session_id: str) -> HintSeen | None:
-        """Whom the session is about now; asked only where a document of it is filed, as it costs a request."""
+        """Whom the session is about now, if that can be told; asked only where a document is filed, as it costs."""
         session = self.of.reader.session(session_id)
-        return hint_seen(self.of.ledger, session.hint) if session is not None else None
+        if session is None or session.is_profile_unread:
+            return None
+        return hint_seen(self.of.ledger, session)
 
     def _leave_unread(self, row: ListedSession, error: RemoteError) -> None:
         """Remembered as unread, so that the cursor may move on; it is read again after a while that grows."""

@@ -128,6 +128,10 @@ class Session:
     patient_profile_id: str | None = None
     profile_link: str | None = None
     """The patient id that the session's profile links, as far as the session tells it."""
+    profile: "PatientProfile | None" = None
+    """The profile itself, where it was read already."""
+    is_profile_unread: bool = False
+    """Whether it should have been read and could not be: then the session does not tell all of whom it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,10 +439,12 @@ class DocumentSeen:
 
 @dataclass(frozen=True, slots=True)
 class HintSeen:
-    """Whom a session is about: a keyed hash of name and birth date, and the patient id that Heidi links."""
+    """Whom a session is about: a keyed hash of name, birth date and profile, and the patient id that Heidi links."""
 
     hint_hash: bytes
     link: str | None
+    former_hash: bytes | None = None
+    """The same as versions of this program kept it that did not look at the profile; never kept any more."""
 
 
 @dataclass(frozen=True, slots=True)

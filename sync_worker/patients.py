@@ -24,6 +24,7 @@ from sync_worker.matching import (
 )
 from sync_worker.model import (
     Ambiguous,
+    Candidate,
     Entry,
     Hint,
     Matched,
@@ -39,6 +40,8 @@ MOST_SUGGESTIONS = 20
 """Charts alike in name that are shown to a person. More would be no help."""
 MOST_FOUND = 50
 """Charts that one search of a person's shows."""
+NAMED = frozenset({Evidence.NAME_EXACT, Evidence.NAME_NICKNAME, Evidence.FAMILY_NAME_SLIP, Evidence.GIVEN_NAME_SLIP})
+"""What says that a chart has the name, slips aside."""
 BY_LINKED_ID, BY_EMAIL_ALONE, NO_RULE = 1, 5, 6
 """Of the matching's rules: that of Heidi's link, which points to one chart; that for which nobody else of the name may
 be in the mailbox, in whatever capitals it is written; and that no other one fired."""
@@ -106,15 +109,23 @@ class Patients:
         return self._charts.fresh_until(patient_id)
 
     def is_about(self, session: Session, patient_id: str) -> bool:
-        """Whether a session is still about the patient of this chart, or of the one it was merged into."""
+        """Whether a session is still about the patient of this chart, or of the one it was merged into.
+
+        Not where its name cannot be read, nor where it is linked to another chart.
+        """
         hint = self._completed(session)
         charts = self._charts.with_survivors(self._charts.with_id(patient_id))
-        if not isinstance(hint, Hint) or not charts:
+        if not isinstance(hint, Hint) or not charts or self._leads_elsewhere(hint, patient_id):
             return False
         looked_at = [check_patient(self._usable(hint), one) for one in charts]
-        if any(Evidence.BIRTH_DATE in one.agrees and not IDENTITY & set(one.against) for one in looked_at):
+        if any(_has_name_and_birth_date(one) for one in looked_at):
             return True
         return isinstance(match_patient(hint, charts, today=self._today()), Matched)
+
+    def _leads_elsewhere(self, hint: Hint, patient_id: str) -> bool:
+        """Whether the linked id is another chart's. What is no chart's may be another system's."""
+        linked = (hint.linked_patient_id or "").strip()
+        return bool(self._charts.with_id(linked)) and not self.is_one_chart(linked, patient_id)
 
     def is_one_chart(self, one: str, other: str) -> bool:
         """Whether two ids are one patient's: the same, or their charts were merged. Raises `RemoteError`."""
@@ -196,8 +207,7 @@ class Patients:
 
         Names come from the session alone.
         """
-        profile_id = session.patient_profile_id
-        profile = self._heidi.find_patient_profile(profile_id) if profile_id else None
+        profile = session.profile or self._profile_of(session)
         links = (session.hint.linked_patient_id, session.profile_link, profile.linked_patient_id if profile else None)
         if self._lead_apart(*filter(None, links)):
             return Reason.LINK_CONTRADICTED
@@ -212,6 +222,10 @@ class Patients:
             linked_patient_id=hint.linked_patient_id or profile.linked_patient_id,
             email=hint.email or profile.email,
         )
+
+    def _profile_of(self, session: Session) -> PatientProfile | None:
+        profile_id = session.patient_profile_id
+        return self._heidi.find_patient_profile(profile_id) if profile_id else None
 
     def _lead_apart(self, *links: str) -> bool:
         """Whether patient ids that are linked to one session are not all one patient's."""
@@ -244,3 +258,9 @@ def _is_somebody_elses(profile: PatientProfile, hint: Hint) -> bool:
         return False
     beside = check_patient(hint, Patient("", first_name=profile.first_name, last_name=profile.last_name))
     return Evidence.GIVEN_NAME in beside.against and Evidence.GIVEN_NAME_NEAR not in beside.agrees
+
+
+def _has_name_and_birth_date(beside: Candidate) -> bool:
+    """Whether a chart has the session's birth date and its name, slips aside, and nothing speaks against it."""
+    agrees = set(beside.agrees)
+    return Evidence.BIRTH_DATE in agrees and bool(NAMED & agrees) and not IDENTITY & set(beside.against)

@@ -41,7 +41,6 @@ from sync_worker.model import (
     ClinicianState,
     Document,
     Entry,
-    Hint,
     Lease,
     Reason,
     Revisions,
@@ -211,7 +210,7 @@ class Pipeline:
             return Delivery.DONE
         there = self.first_look.notes(lease, since=session.created_at)
         if found := there.marked(entry.reference):
-            return self._adopt(lease, entry, found, session.hint)
+            return self._adopt(lease, entry, found, session)
         if not entry.pinned and self.siblings.is_regenerated(entry, document, documents):
             self.hold(lease, entry, Reason.REGENERATED)
             return Delivery.DONE
@@ -229,7 +228,7 @@ class Pipeline:
                 if entry.status is Status.REVIEW:
                     entry = self.ledger.entries.reopen(lease, entry, now=self.clock.now())
                     log.info("entry.reopened", entry=entry.entry_id)
-                return self.poster.post(lease, entry, prepared, hint_seen(self.ledger, session.hint), self._tally)
+                return self.poster.post(lease, entry, prepared, hint_seen(self.ledger, session), self._tally)
 
     def _is_still_a_question(self, lease: Lease, entry: Entry, session: Session, document: Document) -> bool:
         """Ask again whose a document is, before anything else is asked about it; what has no answer goes on waiting."""
@@ -263,7 +262,7 @@ class Pipeline:
                 with suppress(EntryMoved):  # a person was faster
                     self._adopt(lease, entry, found, None)
 
-    def _adopt(self, lease: Lease, entry: Entry, found: list[StoredNote], hint: Hint | None) -> Delivery:
+    def _adopt(self, lease: Lease, entry: Entry, found: list[StoredNote], session: Session | None) -> Delivery:
         """The document is in Cliniko already: a worker filed it whose ledger is not this one, or is lost."""
         taken = self.ledger.attempts.notes_of_others([note.note_id for note in found], entry)
         ours = [note for note in found if note.note_id not in taken]
@@ -275,7 +274,7 @@ class Pipeline:
         if entry.pinned and note.patient_id != entry.patient_id:
             self.hold(lease, entry, Reason.TWO_NOTES)  # a person chose another chart: they must see this one
             return Delivery.DONE
-        named = hint_seen(self.ledger, hint) if hint is not None else None
+        named = hint_seen(self.ledger, session) if session is not None else None
         self.ledger.entries.adopt(lease, entry, note, named, now=self.clock.now())
         self._tally.posted += 1
         log.info("note.adopted", entry=entry.entry_id, note_id=note.note_id, reference=entry.reference)

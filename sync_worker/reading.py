@@ -4,17 +4,21 @@ The patients' words pass through here in memory only.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 from sync_worker.clock import Clock
 from sync_worker.convert import has_words
+from sync_worker.errors import NotAuthorised, RemoteError
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import Ledger
-from sync_worker.model import Document, Hint, HintSeen, Session
+from sync_worker.matching import usable_birth_date
+from sync_worker.model import Document, HintSeen, PatientProfile, Session
 
 FRESH_SECONDS = 60.0
 MOST_SESSIONS = 256
+NO_PROFILE = PatientProfile(None, None, None)
+"""In place of one that Heidi has no more."""
 
 
 @dataclass(slots=True)
@@ -49,7 +53,7 @@ class SessionReader:
         """The session itself; None if Heidi has it no more."""
         reading = self._reading(session_id)
         if reading.session is None and reading.documents is not None:
-            reading.session = self._heidi.find_session(session_id)
+            reading.session = self._found(session_id)
         return reading.session
 
     def forget(self) -> None:
@@ -65,18 +69,47 @@ class SessionReader:
                 self._readings.popitem(last=False)
         return reading
 
+    def _found(self, session_id: str) -> Session | None:
+        session = self._heidi.find_session(session_id)
+        return self._with_profile(session) if session is not None else None
+
+    def _with_profile(self, session: Session) -> Session:
+        """The session with its patient's profile, which is read here only where it may add the birth date.
+
+        A profile that cannot be read keeps nobody from the session: whoever needs the patient asks again.
+        """
+        profile_id, today = session.patient_profile_id, self._clock.now().date()
+        if profile_id is None or usable_birth_date(session.hint.birth_date, today=today) is not None:
+            return session
+        try:
+            return replace(session, profile=self._heidi.find_patient_profile(profile_id) or NO_PROFILE)
+        except NotAuthorised:
+            raise
+        except RemoteError:
+            return replace(session, is_profile_unread=True)
+
     def _read(self, session_id: str) -> _Reading:
         at, fresh_until = self._clock.now(), self._clock.monotonic() + FRESH_SECONDS
         documents = self._heidi.find_documents(session_id)
         if documents is not None:
             return _Reading(at, fresh_until, [document for document in documents if has_words(document)])
         # no list of documents: is there no document, or no session?
-        session = self._heidi.find_session(session_id)
+        session = self._found(session_id)
         return _Reading(at, fresh_until, None if session is None else [], session)
 
 
-def hint_seen(ledger: Ledger, hint: Hint) -> HintSeen:
-    """Whom a session is about, in a form that the ledger may keep: it stays the same while the same person is named."""
-    born = hint.birth_date.isoformat() if hint.birth_date else ""
-    named = f"{' '.join(hint.name.casefold().split())}\n{born}"
-    return HintSeen(ledger.keyed_hash(named), hint.linked_patient_id)
+def hint_seen(ledger: Ledger, session: Session) -> HintSeen:
+    """Whom a session is about, in a form that the ledger may keep: it stays the same while the same person is named.
+
+    The patient's profile counts with its id, and with the birth date where the session has none of its own.
+    """
+    hint, profile = session.hint, session.profile
+    name = " ".join(hint.name.casefold().split())
+    born = (profile.birth_date if profile is not None else None) or hint.birth_date
+    now = f"{name}\n{_day(born)}\n{session.patient_profile_id or ''}"
+    former = f"{name}\n{_day(hint.birth_date)}"  # a line less, so that neither is ever the other
+    return HintSeen(ledger.keyed_hash(now), hint.linked_patient_id, ledger.keyed_hash(former))
+
+
+def _day(born: date | None) -> str:
+    return born.isoformat() if born else ""

@@ -5,11 +5,14 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from sync_worker.errors import EntryMoved, NotPossible
 from sync_worker.ledger.decisions import Decisions
+from sync_worker.ledger.tables import EntryRow
 from sync_worker.ledger.views import Views
 from sync_worker.model import Reason, Status, Wish
+from sync_worker.reading import hint_seen
 from tests.conftest import Clinic
 
 LETTER = (
@@ -233,6 +236,113 @@ def test_a_patient_renamed_in_heidi_after_filing_is_put_before_the_clinician_onc
     decisions(clinic).dismiss(item.entry, "mended_by_hand", clinic.clock.now())
     clinic.ticks(3)
     assert reasons(clinic) == []
+
+
+@pytest.mark.parametrize("name", ["Tom", "Tom & Mary Jones", "", "Mother of Mary Jones", "Walk-in", "T Jones"])
+def test_a_name_that_says_nothing_of_the_notes_patient_is_asked_about_though_the_birth_date_stays(
+    clinic: Clinic, name: str
+) -> None:
+    _, session, _ = clinic.a_finished_document(LETTER)
+    clinic.tick()
+    clinic.clock.advance(60)
+    clinic.heidi.edit_patient(session, patient_name=name)
+    clinic.ticks(2)
+    assert (reasons(clinic), clinic.posts()) == (["patient_changed"], 1)
+
+
+@pytest.mark.parametrize("linked_before", [True, False])
+def test_a_session_that_is_linked_to_another_chart_after_filing_is_asked_about(
+    clinic: Clinic, linked_before: bool
+) -> None:
+    patient, session, _ = clinic.a_finished_document(LETTER)
+    clinic.heidi.edit_patient(session, ehr_patient_id=patient if linked_before else None)
+    clinic.tick()
+    clinic.clock.advance(60)
+    clinic.heidi.edit_patient(session, ehr_patient_id=clinic.a_patient("Mary", "Jones", born="2001-09-08"))
+    clinic.ticks(2)
+    assert (reasons(clinic), clinic.posts()) == (["patient_changed"], 1)
+
+
+@pytest.mark.parametrize("link", ["the chart", "the chart it was merged into", "of another system"])
+def test_a_session_that_is_linked_to_its_own_patient_after_filing_is_no_question(clinic: Clinic, link: str) -> None:
+    patient, session, _ = clinic.a_finished_document(LETTER)
+    clinic.tick()
+    clinic.clock.advance(60)
+    if link.endswith("into"):
+        clinic.cliniko.merge_patients(patient, patient := clinic.a_patient())
+    clinic.heidi.edit_patient(session, ehr_patient_id=patient if "chart" in link else "EHR-77")
+    clinic.ticks(2)
+    assert reasons(clinic) == []
+
+
+def father_by_profile(clinic: Clinic) -> str:
+    """A father's session, filed by the birth date that only his profile in Heidi tells; he has a son of his name."""
+    clinic.a_patient("John", "Smith", born="1955-06-02")
+    clinic.a_patient("John", "Smith", born="1990-03-17")
+    session = clinic.a_session("John Smith", None, email="smith@example.com")
+    clinic.heidi.edit_profile(session, birth_date="1955-06-02")
+    clinic.a_document(session, LETTER)
+    assert clinic.tick().tally.posted == 1
+    clinic.clock.advance(60)
+    return session
+
+
+@pytest.mark.parametrize("edited", ["another profile", "another birth date"])
+def test_a_profile_that_is_the_sons_after_filing_is_asked_about(clinic: Clinic, edited: str) -> None:
+    session = father_by_profile(clinic)
+    if edited == "another profile":
+        clinic.heidi.sessions[session].profile.profile_id = "f" * 24
+    clinic.heidi.edit_profile(session, birth_date="1990-03-17")
+    clinic.heidi.touch_session(session)
+    clinic.ticks(2)
+    assert (reasons(clinic), clinic.posts()) == (["patient_changed"], 1)
+
+
+def test_a_birth_date_that_the_profile_told_already_is_no_other_patient(clinic: Clinic) -> None:
+    session = father_by_profile(clinic)
+    clinic.heidi.edit_patient(session, birth_date="1955-06-02")
+    clinic.tick()
+    assert clinic.ledger.entries.get(1).wish is None
+    assert reasons(clinic) == []
+
+
+def test_a_profile_that_cannot_be_read_after_filing_is_no_other_patient(clinic: Clinic) -> None:
+    session = father_by_profile(clinic)
+    clinic.heidi.touch_session(session)
+    clinic.heidi.fail("profile", "detail_text", times=1)
+    assert clinic.tick().trouble is None
+    assert reasons(clinic) == []
+
+
+def forget_profiles(clinic: Clinic) -> None:
+    """Leave in the ledger what a version that did not look at profiles would have left."""
+    pipeline = clinic.worker.pipelines["physio-1"]
+    former = {one: hint_seen(clinic.ledger, pipeline.reader.session(one)).former_hash for one in clinic.heidi.sessions}
+    pipeline.reader.forget()
+    with clinic.ledger.engine.begin() as db:
+        for session, hashed in former.items():
+            db.execute(sa.update(EntryRow).where(EntryRow.session_id == session).values(hint_hash=hashed))
+
+
+def test_what_an_older_version_filed_is_not_asked_about_and_looked_after_from_then_on(clinic: Clinic) -> None:
+    session = father_by_profile(clinic)
+    forget_profiles(clinic)
+    clinic.heidi.touch_session(session)
+    clinic.tick()
+    assert (clinic.ledger.entries.get(1).wish, reasons(clinic)) == (None, [])
+    clinic.clock.advance(60)
+    clinic.heidi.edit_profile(session, birth_date="1990-03-17")
+    clinic.heidi.touch_session(session)
+    clinic.ticks(2)
+    assert reasons(clinic) == ["patient_changed"]
+
+
+def test_a_draft_that_an_older_version_filed_still_follows_its_document(clinic: Clinic) -> None:
+    document, _ = filed(clinic, SYNC_REVISIONS="update_draft")
+    forget_profiles(clinic)
+    clinic.heidi.edit_document(document, NEWER)
+    clinic.ticks(2)
+    assert ("sling for a week" in str(clinic.notes()[0].content), reasons(clinic)) == (True, [])
 
 
 def test_other_blanks_or_capitals_in_the_name_are_no_other_patient(clinic: Clinic) -> None:

@@ -290,8 +290,8 @@ class _PageRecorder:
         for entry in entries:
             if entry.status is not Status.POSTED or entry.clinician_id != self.clinician.clinician_id:
                 continue
-            differs = entry.hint_hash not in (None, now_named.hint_hash)
-            relinked = None not in (entry.hint_link, now_named.link) and entry.hint_link != now_named.link
+            differs = entry.hint_hash not in (None, now_named.hint_hash, now_named.former_hash)
+            relinked = entry.hint_hash is not None and now_named.link not in (None, entry.hint_link)
             if not differs and not relinked:
                 self._remember_hint(entry, now_named)
             elif entry.wish is not Wish.WITHDRAW:  # the tick looks whether that is another person
