@@ -6,9 +6,9 @@ value, and `InDoubt` is what is left when nothing else is certain. Facts come fr
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sync_worker.cliniko_values import (
     booking_of,
@@ -46,6 +46,7 @@ MOST_PAGES = 1_000
 """A list longer than this is a service gone wrong, not a practice."""
 WITH_ARCHIVED = ("q[]", "archived_at:*")
 Guard = Callable[[], None]
+T = TypeVar("T")
 ADDRESS = re.compile(r"[^\W_][^\s@]*@[^\s@]+")
 FIELD_NAME = re.compile(r"[a-z][a-z_.]{0,31}")
 
@@ -127,8 +128,7 @@ class ClinikoClient:
 
     def _patients(self, *filters: tuple[str, str]) -> list[Patient]:
         query = [*filters, WITH_ARCHIVED, ("per_page", PER_PAGE)]
-        rows = self._rows("list_patients", "patients", "patients", query)
-        return [patient for row in rows if (patient := patient_of(row)) is not None]
+        return list(self._whole("list_patients", "patients", query, patient_of))
 
     # ------------------------------------------------------------ the diary
 
@@ -163,14 +163,13 @@ class ClinikoClient:
         """The same one after another, so that a long time's notes need not be held in memory together."""
         stamp = _stamp(since)
         query = [("q[]", f"practitioner_id:={practitioner_id}"), ("q[]", f"created_at:>={stamp}"), WITH_ARCHIVED]
-        rows = self._rows("list_notes", "treatment_notes", "treatment_notes", [*query, ("per_page", PER_PAGE)])
-        return (note for row in rows if (note := note_of(row)) is not None)
+        return self._whole("list_notes", "treatment_notes", [*query, ("per_page", PER_PAGE)], note_of)
 
     def find_note(self, note_id: str) -> StoredNote | None:
         """One note by its id, also if archived; None if this key sees none."""
         query = [("q[]", f"id:={note_id}"), WITH_ARCHIVED]
-        rows = self._rows("find_note", "treatment_notes", "treatment_notes", query)
-        return next((note for row in rows if (note := note_of(row)) is not None and note.note_id == note_id), None)
+        found = list(self._whole("find_note", "treatment_notes", query, note_of))
+        return next((note for note in found if note.note_id == note_id), None)
 
     def list_templates(self) -> dict[str, str]:
         """The practice's treatment note templates: id to name."""
@@ -258,15 +257,56 @@ class ClinikoClient:
             raise self._invalid(operation)
         return body
 
+    def _whole(
+        self, operation: str, name: str, query: Params, read: Callable[[dict[str, Any]], T | None]
+    ) -> Iterator[T]:
+        """Every row of a list in which nobody may be missing: one that is cut, or not readable, is an error at its end.
+
+        It is cut where Cliniko counted more rows, on whichever page, than came; a row that came twice, as in a list
+        that changes while it is read, is one, since another one may have slipped between the pages.
+        """
+        ids: set[str | None] = set()
+        most = 0
+        for body in self._pages(operation, name, name, query):
+            links = body.get("links")
+            if not isinstance(links, dict) or not (links.get("next") or links.get("next") is None):
+                raise self._invalid(operation)
+            most = max(most, self._total(operation, body))
+            for row in body[name]:
+                value = read(row) if isinstance(row, dict) else None
+                if value is None:
+                    raise self._invalid(operation)
+                ids.add(id_of(row))
+                yield value
+        if len(ids) < most:
+            raise self._invalid(operation)
+
+    def _total(self, operation: str, body: Mapping[str, Any]) -> int:
+        """How many rows Cliniko counts, as a number or as a text; 0 where it does not tell."""
+        told = body.get("total_entries")
+        if told is None:
+            return 0
+        try:
+            total = int(told) if isinstance(told, int | str) and not isinstance(told, bool) else -1
+        except ValueError:
+            total = -1
+        if total < 0:
+            raise self._invalid(operation)
+        return total
+
     def _rows(self, operation: str, path: str, name: str, query: Params) -> Iterator[dict[str, Any]]:
-        """The rows of a list, page after page. `links.next` is followed on our own host only."""
+        """The rows of a list, page after page, as far as they are any."""
+        for body in self._pages(operation, path, name, query):
+            yield from (row for row in body[name] if isinstance(row, dict))
+
+    def _pages(self, operation: str, path: str, name: str, query: Params) -> Iterator[dict[str, Any]]:
+        """The pages of a list, each with its rows. `links.next` is followed on our own host only."""
         params = query
         for _ in range(MOST_PAGES):
             body = self._json(operation, self._http.read(operation, path, params))
-            rows = body.get(name) if isinstance(body, dict) else None
-            if not isinstance(rows, list):
+            if not isinstance(body, dict) or not isinstance(body.get(name), list):
                 raise self._invalid(operation)
-            yield from (row for row in rows if isinstance(row, dict))
+            yield body
             following = mapping_of(body.get("links")).get("next")
             if not following:
                 return

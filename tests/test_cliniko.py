@@ -226,8 +226,7 @@ def test_a_chart_is_read_with_blank_and_missing_being_the_same(connect: Connect)
     }
     empty = {"id": "2", "first_name": None, "last_name": "", "date_of_birth": None, "email": "", "archived_at": "now"}
     odd = {"id": "3", "first_name": 7, "date_of_birth": "someday", "accepted_privacy_policy": "yes"}
-    nobody = [{"first_name": "No", "last_name": "Id"}, {"id": True}, {"id": None}, "text", None]
-    with Service(a_list("patients", full, empty, odd, *nobody)) as service:
+    with Service(a_list("patients", full, empty, odd)) as service:
         found = connect(service.url).find_patients_born(BIRTHDAY)
     assert found == [
         Patient(
@@ -446,7 +445,7 @@ def test_a_note_is_read_as_it_is_stored(connect: Connect) -> None:
     link = {"links": {"self": "http://127.0.0.1/v1/patients/17"}}
     whole = {"id": "1", "title": " Letter ", "content": {"sections": []}, "patient": link, "draft": True}
     bare = {"id": 2, "title": None, "content": "text", "patient": None, "draft": False, "deleted_at": "now"}
-    with Service(a_list("treatment_notes", whole, bare, {"title": "no id"})) as service:
+    with Service(a_list("treatment_notes", whole, bare)) as service:
         found = connect(service.url).notes_of("12", MORNING)
     assert found == [
         StoredNote("1", "Letter", {"sections": []}, "17", draft=True),
@@ -517,6 +516,92 @@ def test_the_key_does_not_follow_a_list_to_another_host(practice: Practice) -> N
     with pytest.raises(InvalidResponse) as raised:
         practice.client.find_patients_born(BIRTHDAY)
     assert "elsewhere" not in everything_said_by(raised.value)
+
+
+LISTS: dict[str, Callable[[ClinikoClient], object]] = {
+    "patients": lambda client: client.find_patients_born(BIRTHDAY),
+    "treatment_notes": lambda client: client.notes_of("12", MORNING),
+}
+EVERYBODY = pytest.mark.parametrize(("name", "read"), LISTS.items(), ids=LISTS.keys())
+
+
+def a_page(name: str, *numbers: int, **more: Any) -> Reply:
+    """A page of a list with whatever Cliniko may tell of the whole."""
+    return json_reply(200, {name: [{"id": str(number)} for number in numbers], "links": {"self": "x"}} | more)
+
+
+@EVERYBODY
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"total_entries": 2},
+        {"total_entries": "2"},
+        {"total_entries": "two"},
+        {"total_entries": "9" * 5_000},
+        {"total_entries": -1},
+        {"total_entries": True},
+        {"total_entries": [1]},
+        {"links": None},
+        {"links": []},
+        {"links": {"next": ""}},
+        {"links": {"next": False}},
+    ],
+)
+def test_a_list_that_may_be_cut_is_not_taken_for_whole(
+    connect: Connect, name: str, read: Callable[[ClinikoClient], object], told: dict[str, Any]
+) -> None:
+    with Service(a_page(name, 1, **({"total_entries": 1} | told))) as service, pytest.raises(InvalidResponse):
+        read(connect(service.url))
+
+
+@EVERYBODY
+@pytest.mark.parametrize("row", [{"title": "no id", "first_name": "No"}, {"id": True}, {"id": None}, {}, "text", None])
+def test_a_row_that_cannot_be_read_is_somebody_who_would_be_missing(
+    connect: Connect, name: str, read: Callable[[ClinikoClient], object], row: Any
+) -> None:
+    with Service(a_list(name, {"id": "1"}, row)) as service, pytest.raises(InvalidResponse):
+        read(connect(service.url))
+
+
+@EVERYBODY
+@pytest.mark.parametrize("total", [{}, {"total_entries": None}, {"total_entries": 1}, {"total_entries": "2"}])
+def test_a_list_is_whole_where_all_came_or_where_nobody_counted(
+    connect: Connect, name: str, read: Callable[[ClinikoClient], object], total: dict[str, Any]
+) -> None:
+    with Service(a_page(name, 1, 2, **total)) as service:
+        found = read(connect(service.url))
+    assert isinstance(found, list)
+    assert len(found) == 2
+
+
+@EVERYBODY
+@pytest.mark.parametrize(
+    ("first", "second", "is_whole"),
+    [
+        (3, 3, True),
+        (3, 4, False),  # somebody was added on the page that was read already
+        (4, 3, False),  # somebody went, and the page after it may have moved up
+    ],
+)
+def test_of_a_list_that_changes_while_it_is_read_nobody_is_missed(
+    connect: Connect, name: str, read: Callable[[ClinikoClient], object], first: int, second: int, is_whole: bool
+) -> None:
+    with Service() as service:
+        links = {"links": {"next": f"{service.url}{name}?page=2"}}
+        service.replies[:] = [a_page(name, 1, 2, total_entries=first, **links), a_page(name, 3, total_entries=second)]
+        if is_whole:
+            assert len(read(connect(service.url))) == 3  # type: ignore[arg-type]
+        else:
+            with pytest.raises(InvalidResponse):
+                read(connect(service.url))
+
+
+def test_a_row_that_two_pages_show_does_not_stand_in_for_one_that_none_shows(connect: Connect) -> None:
+    with Service() as service:
+        links = {"links": {"next": f"{service.url}patients?page=2"}}
+        service.replies[:] = [a_page("patients", 1, 2, total_entries=4, **links), a_page("patients", 2, 3)]
+        with pytest.raises(InvalidResponse):
+            connect(service.url).find_patients_born(BIRTHDAY)
 
 
 def test_a_list_without_an_end_is_given_up(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:

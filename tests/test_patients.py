@@ -1,11 +1,14 @@
 """Which patient a note goes to, through the whole worker and over real sockets: found, held, asked again."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from sync_worker.commands.plan import bench, scope_of
+from sync_worker.http import Answer
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
 from sync_worker.model import PlannedEntry, Status
@@ -177,6 +180,29 @@ def test_what_cannot_be_asked_whole_is_not_nobody(clinic: Clinic) -> None:
     clinic.cliniko.fail("patients", "500", times=0)
     clinic.ticks(3, every=AN_HOUR)
     assert len(filed_on(clinic)) == 1
+
+
+def test_a_cut_list_is_not_everybody_and_the_next_whole_one_is(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    clinic.a_patient()
+    clinic.a_patient()
+    document_about(clinic)
+    http = clinic.worker.pipelines["physio-1"].cliniko._http
+    read = http.read
+
+    def cut(operation: str, *args: Any, **more: Any) -> Answer:
+        answer = read(operation, *args, **more)
+        if operation != "list_patients":
+            return answer
+        body = answer.json()
+        return Answer(200, answer.headers, json.dumps(body | {"patients": body["patients"][:1]}).encode())
+
+    monkeypatch.setattr(http, "read", cut)
+    assert clinic.tick().trouble is not None
+    assert (filed_on(clinic), reasons(clinic)) == ([], [])
+    monkeypatch.setattr(http, "read", read)
+    clinic.clock.advance(AN_HOUR)
+    clinic.tick()
+    assert reasons(clinic) == ["several_charts"]
 
 
 # ---------------------------------------------------------------- few requests
