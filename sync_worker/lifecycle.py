@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sync_worker.model import (
     Accepted,
     Entry,
+    HintSeen,
     InDoubt,
     KeyTrouble,
     NotSent,
@@ -200,6 +201,14 @@ def waived_by_choice(entry: Entry, patient_id: str, *, declined: Collection[str]
     if patient_id not in declined and (entry.reason is Reason.PRIVACY_DECLINED or entry.patient_id != patient_id):
         known.discard(Reason.PRIVACY_DECLINED)
     return frozenset(known)
+
+
+def names_another(entry: Entry, named: HintSeen) -> bool:
+    """Whether a session names its patient otherwise than when its document was filed, or a person chose its patient."""
+    if entry.hint_hash is None:
+        return False
+    relinked = named.link not in (None, entry.hint_link)
+    return relinked or entry.hint_hash not in (named.hint_hash, named.former_hash)
 
 
 def is_asked_again(entry: Entry, now: datetime) -> bool:

@@ -504,7 +504,7 @@ class Entry:
     backfilled: bool = False
     """A person brought it into scope: the brake does not count it."""
     hint_hash: bytes | None = None
-    """Keyed hash of whom Heidi named as the patient when the note was filed."""
+    """Keyed hash of whom Heidi named as the patient when the note was filed, or when a person was asked who chose."""
     hint_link: str | None = None
     """The patient id that Heidi linked then."""
     note_updated_at: datetime | None = None

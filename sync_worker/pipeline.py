@@ -212,17 +212,17 @@ class Pipeline:
         if found := there.marked(entry.reference):
             return self._adopt(lease, entry, found, session)
         if not entry.pinned and self.siblings.is_regenerated(entry, document, documents):
-            self.hold(lease, entry, Reason.REGENERATED)
+            self.hold(lease, entry, Reason.REGENERATED, session=session)
             return Delivery.DONE
         match self._prepare(session, document, entry):
             case NeedsReview() as why:
-                self.hold(lease, entry, why.reason, why)
+                self.hold(lease, entry, why.reason, why, session=session)
                 return Delivery.DONE
             case Skipped(reason):
                 self._skip(lease, entry, reason)
                 return Delivery.ASIDE
             case Prepared(note) if not entry.pinned and there.has_by_hand(note.patient_id, document):
-                self.hold(lease, entry, Reason.ALREADY_THERE)
+                self.hold(lease, entry, Reason.ALREADY_THERE, session=session)
                 return Delivery.DONE
             case Prepared() as prepared:
                 if entry.status is Status.REVIEW:
@@ -234,7 +234,7 @@ class Pipeline:
         """Ask again whose a document is, before anything else is asked about it; what has no answer goes on waiting."""
         why = self._prepare(session, document, entry)
         if isinstance(why, NeedsReview):
-            self.hold(lease, entry, why.reason, why)
+            self.hold(lease, entry, why.reason, why, session=session)
         return isinstance(why, NeedsReview)
 
     def _prepare(self, session: Session, document: Document, entry: Entry) -> Preparation:
@@ -295,13 +295,22 @@ class Pipeline:
         if reason := self.ledger.clinicians.paused_itself(lease.clinician_id):
             self._trouble = self._trouble or Trouble(reason.value, PAUSED_ITSELF[reason])
 
-    def hold(self, lease: Lease, entry: Entry, reason: Reason, why: NeedsReview | None = None) -> None:
-        """Put an entry before a person, with the evidence."""
-        candidates = why.candidates if why else ()
+    def hold(
+        self,
+        lease: Lease,
+        entry: Entry,
+        reason: Reason,
+        why: NeedsReview | None = None,
+        *,
+        session: Session | None = None,
+    ) -> None:
+        """Put an entry before a person, with the evidence. `session` names whom they are asked about."""
+        candidates, now = why.candidates if why else (), self.clock.now()
+        about = hint_seen(self.ledger, session) if session is not None else None
         if entry.status is Status.REVIEW and entry.reason is reason:
-            self.ledger.entries.ask_again(lease, entry, candidates, now=self.clock.now())
+            self.ledger.entries.ask_again(lease, entry, candidates, now=now, about=about)
             return
-        self.ledger.entries.hold_for_review(lease, entry, reason, candidates, now=self.clock.now())
+        self.ledger.entries.hold_for_review(lease, entry, reason, candidates, now=now, about=about)
         self._tally.review += 1
         code, rule = (why.code, why.rule) if why else (None, None)
         log.info("entry.held", entry=entry.entry_id, reason=reason, rule=rule, code=code, candidates=len(candidates))

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 import pytest
+import sqlalchemy as sa
 
+from sync_worker.ledger.tables import EntryRow
 from sync_worker.ledger.views import Views
 from sync_worker.model import Status
 from tests.conftest import Clinic
@@ -165,3 +167,99 @@ def test_documents_on_either_of_two_merged_charts_are_one_patients(clinic: Clini
     clinic.a_document(session, HANDOUT, name="Handout")
     clinic.tick()
     assert (filed_on(clinic)[1:], reasons(clinic)) == ([kept, kept], [])
+
+
+# ---------------------------------------------------------------- a choice, and a session that names another since
+
+
+def chosen_while_paused(clinic: Clinic, patient: str) -> str:
+    """A person gave a document to this patient while nothing is filed; gives back its session."""
+    session = clinic.a_session("Anna Smith-Jonez")
+    clinic.a_document(session)
+    clinic.tick()
+    decide(clinic).pause(None, clinic.clock.now())
+    decide(clinic).assign(1, patient, clinic.clock.now())
+    clinic.tick()
+    return session
+
+
+def go_on(clinic: Clinic) -> None:
+    decide(clinic).resume(None, clinic.clock.now())
+    clinic.clock.advance(60)
+    clinic.tick()
+
+
+def test_a_choice_does_not_hold_for_somebody_whom_the_session_names_later(clinic: Clinic) -> None:
+    anna, bob = clinic.a_patient("Anna", "Smyth"), clinic.a_patient("Bob", "Brown")
+    session = chosen_while_paused(clinic, anna)
+    clinic.heidi.edit_patient(session, patient_name="Bob Brown")
+    assert planned(clinic) == [("review", "patient_changed")]
+    go_on(clinic)
+    assert (filed_on(clinic), reasons(clinic)) == ([], ["patient_changed"])
+    for _ in range(3):
+        clinic.clock.advance(AN_HOUR)
+        clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([], ["patient_changed"])
+    decide(clinic).retry(1, clinic.clock.now())
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([], ["patient_changed"])
+    decide(clinic).assign(1, bob, clinic.clock.now())
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([bob], [])
+
+
+def test_whoever_is_asked_again_may_choose_the_same_patient(clinic: Clinic) -> None:
+    anna = clinic.a_patient("Anna", "Smyth")
+    session = chosen_while_paused(clinic, anna)
+    clinic.heidi.edit_patient(session, patient_name="Bob Brown")
+    go_on(clinic)
+    decide(clinic).assign(1, anna, clinic.clock.now())
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([anna], [])
+    clinic.clock.advance(60)
+    clinic.ticks(2)
+    assert reasons(clinic) == []
+
+
+@pytest.mark.parametrize("name", ["anna  SMITH-jonez", "Anna Smyth"])
+def test_a_name_that_is_only_mended_leaves_a_choice_as_it_is(clinic: Clinic, name: str) -> None:
+    anna = clinic.a_patient("Anna", "Smyth")
+    session = chosen_while_paused(clinic, anna)
+    clinic.heidi.edit_patient(session, patient_name=name)
+    go_on(clinic)
+    assert (filed_on(clinic), reasons(clinic)) == ([anna], [])
+
+
+def test_a_session_that_is_named_as_before_again_is_filed_as_it_was_chosen(clinic: Clinic) -> None:
+    anna = clinic.a_patient("Anna", "Smyth")
+    session = chosen_while_paused(clinic, anna)
+    clinic.heidi.edit_patient(session, patient_name="Bob Brown")
+    go_on(clinic)
+    clinic.heidi.edit_patient(session, patient_name="Anna Smith-Jonez")
+    clinic.clock.advance(AN_HOUR)
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([anna], [])
+
+
+def test_a_choice_is_about_whom_the_session_named_when_it_was_last_asked(clinic: Clinic) -> None:
+    """It named Cleo first; it was asked again, with the name that the person saw."""
+    anna = clinic.a_patient("Anna", "Smyth")
+    session = clinic.a_session("Cleo Gray")
+    clinic.a_document(session)
+    clinic.tick()
+    clinic.heidi.edit_patient(session, patient_name="Anna Smith-Jonez")
+    clinic.clock.advance(AN_HOUR)
+    clinic.tick()
+    decide(clinic).assign(1, anna, clinic.clock.now())
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([anna], [])
+
+
+def test_a_choice_that_an_older_version_recorded_is_filed(clinic: Clinic) -> None:
+    anna = clinic.a_patient("Anna", "Smyth")
+    session = chosen_while_paused(clinic, anna)
+    with clinic.ledger.engine.begin() as db:
+        db.execute(sa.update(EntryRow).values(hint_hash=None, hint_link=None))
+    clinic.heidi.edit_patient(session, patient_name="Bob Brown")
+    go_on(clinic)
+    assert (filed_on(clinic), reasons(clinic)) == ([anna], [])

@@ -42,7 +42,7 @@ class Decisions:
                 "pinned": True,
                 "bound": False,
                 "waived": " ".join(sorted(waived)) or None,
-            }
+            } | _asked_about(db, entry)
             told = {"decision": "assign", "patient_id": patient_id}
             self._move(db, entry, Status.PENDING, now, told, due_at=now, failures=0, **chosen)
 
@@ -226,9 +226,19 @@ def _doubt_first(entry: Entry) -> str:
     )
 
 
+def _evidence(db: Connection, entry: Entry) -> dict[str, Any]:
+    return db.execute(select(EntryRow.evidence).where(EntryRow.id == entry.entry_id)).scalar() or {}
+
+
+def _asked_about(db: Connection, entry: Entry) -> dict[str, Any]:
+    """Whom the session named as the person was asked: the choice is about that one, and about nobody named later."""
+    about = _evidence(db, entry).get("about")
+    return {"hint_hash": bytes.fromhex(about["hint"]), "hint_link": about["link"]} if about else {}
+
+
 def _declined(db: Connection, entry: Entry) -> set[str]:
     """The patients of whom the entry's question tells that they declined the practice's privacy policy."""
-    evidence = db.execute(select(EntryRow.evidence).where(EntryRow.id == entry.entry_id)).scalar() or {}
+    evidence = _evidence(db, entry)
     told = evidence.get("candidates", []) if entry.reason is Reason.PRIVACY_DECLINED else []
     return {one["patient_id"] for one in told if "privacy" in one["against"]}
 

@@ -148,23 +148,33 @@ class Entries:
         *,
         now: datetime,
         hint: HintSeen | None = None,
+        about: HintSeen | None = None,
     ) -> None:
         """Put an entry before a person, with the evidence: ids and names of fields, no values.
 
-        Whatever was wished of its note is over. `hint` is whom its session is known to be about from now on. A
-        question that may answer itself is asked again after a while.
+        Whatever was wished of its note is over. `hint` is whom its session is known to be about from now on; `about`
+        is whom the session names as the question is asked, and a person's choice is about. A question that may answer
+        itself is asked again after a while.
         """
-        evidence = evidence_of(candidates)
-        details = evidence if candidates else None
+        evidence = evidence_of(candidates, about)
+        details = evidence_of(candidates) if candidates else None
         values: dict[str, Any] = {"evidence": evidence, "wish": None, "details": details} | _hinted(hint)
         if reason in lifecycle.ASKED_AGAIN and entry.note_id is None:
             values["due_at"] = now + lifecycle.ASK_AGAIN_AFTER
         as_seen = EntryRow.wish.is_not_distinct_from(entry.wish)
         self._move(lease, entry, Status.REVIEW, as_seen, now=now, reason=reason, **values)
 
-    def ask_again(self, lease: Lease, entry: Entry, candidates: Sequence[Candidate], *, now: datetime) -> None:
+    def ask_again(
+        self,
+        lease: Lease,
+        entry: Entry,
+        candidates: Sequence[Candidate],
+        *,
+        now: datetime,
+        about: HintSeen | None = None,
+    ) -> None:
         """It was asked again, and the answer is the same but perhaps for the evidence: it goes on waiting."""
-        self._touch(lease, entry, evidence=evidence_of(candidates), due_at=now + lifecycle.ASK_AGAIN_AFTER)
+        self._touch(lease, entry, evidence=evidence_of(candidates, about), due_at=now + lifecycle.ASK_AGAIN_AFTER)
 
     def reopen(self, lease: Lease, entry: Entry, *, now: datetime) -> Entry:
         """What an entry waited for has come, a mended chart for instance: it may be filed. Gives it back as it is now.
@@ -215,14 +225,14 @@ class Entries:
                 raise EntryMoved
 
 
-def evidence_of(candidates: Sequence[Candidate]) -> dict[str, Any]:
-    """What was found of each chart: its id and names of fields, no values."""
-    return {
+def evidence_of(candidates: Sequence[Candidate], about: HintSeen | None = None) -> dict[str, Any]:
+    """What was found of each chart: its id and names of fields, no values; and whom the question is about, hashed."""
+    found: dict[str, Any] = {
         "candidates": [
-            {"patient_id": found.patient_id, "for": list(found.agrees), "against": list(found.against)}
-            for found in candidates
+            {"patient_id": one.patient_id, "for": list(one.agrees), "against": list(one.against)} for one in candidates
         ]
     }
+    return found | ({"about": {"hint": about.hint_hash.hex(), "link": about.link}} if about is not None else {})
 
 
 def _hinted(hint: HintSeen | None) -> dict[str, Any]:

@@ -290,9 +290,7 @@ class _PageRecorder:
         for entry in entries:
             if entry.status is not Status.POSTED or entry.clinician_id != self.clinician.clinician_id:
                 continue
-            differs = entry.hint_hash not in (None, now_named.hint_hash, now_named.former_hash)
-            relinked = entry.hint_hash is not None and now_named.link not in (None, entry.hint_link)
-            if not differs and not relinked:
+            if not lifecycle.names_another(entry, now_named):
                 self._remember_hint(entry, now_named)
             elif entry.wish is not Wish.WITHDRAW:  # the tick looks whether that is another person
                 self._wish(entry, Wish.RECHECK)

@@ -195,7 +195,9 @@ class EntryRow(Base):
     evidence: Mapped[dict[str, Any] | None]
     reference: Mapped[str | None] = mapped_column(String(8))  # follows from region, session and document
     backfilled: Mapped[bool] = mapped_column(default=False, server_default=false())  # a person brought it into scope
-    hint_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))  # who Heidi said the patient was when it was filed
+    hint_hash: Mapped[bytes | None] = mapped_column(
+        LargeBinary(32)
+    )  # who Heidi said the patient was when it was filed or asked about
     hint_link: Mapped[str | None] = mapped_column(String(64))  # the patient id that Heidi linked then
     note_updated_at: Mapped[datetime | None]  # Cliniko's stamp of the note as we left it
     wish: Mapped[str | None] = mapped_column(String(16))  # what a tick is to do to the note: update or withdraw
