@@ -13,6 +13,7 @@ from sync_worker.clock import Clock
 from sync_worker.model import Patient
 
 FRESH_SECONDS = 60.0
+NEVER_ASKED = float("inf")
 MOST_ANSWERS = 256
 MOST_MERGES = 10
 """How far a chain of merged charts is followed: a loop must end."""
@@ -25,7 +26,20 @@ class Charts:
         self._cliniko = cliniko
         self._clock = clock
         self._answers: dict[tuple[str, str], tuple[list[Patient], float]] = {}
-        self._newest: dict[str, tuple[Patient, float]] = {}
+        self._newest: dict[str, Patient] = {}
+        self._fresh_until = NEVER_ASKED
+
+    def decide_anew(self) -> None:
+        """A decision begins: what is asked from now on is what it rests on."""
+        self._fresh_until = NEVER_ASKED
+
+    @property
+    def fresh_until(self) -> float:
+        """Until when, on the monotonic clock, the decision may be relied upon: as long as the oldest of its answers.
+
+        A search that found the chosen chart lately says nothing of one for its rivals that is older.
+        """
+        return self._fresh_until
 
     def born(self, birth_date: date) -> list[Patient]:
         """Everybody of one birth date."""
@@ -71,12 +85,8 @@ class Charts:
             known |= {chart.patient_id: chart for chart in found}
         return list(known.values())
 
-    def fresh_until(self, patient_id: str) -> float:
-        """Until when, on the monotonic clock, what was read of a chart may be relied upon."""
-        return self._newest[patient_id][1] if patient_id in self._newest else 0.0
-
     def forget(self) -> None:
-        """The tick is over: what was read is let go."""
+        """The tick is over, or more time than it counted on: what was read is let go."""
         self._answers.clear()
         self._newest.clear()
 
@@ -87,11 +97,13 @@ class Charts:
     def _ask(self, by: str, value: str, ask: Callable[[], list[Patient]]) -> list[Patient]:
         answer, until = self._answers.get((by, value), (None, 0.0))
         if answer is not None and self._clock.monotonic() < until:
-            return [self._newest[chart.patient_id][0] for chart in answer]  # perhaps read again since by another search
+            self._fresh_until = min(self._fresh_until, until)
+            return [self._newest[chart.patient_id] for chart in answer]  # perhaps read again since by another search
         until = self._clock.monotonic() + FRESH_SECONDS  # counted from before the request
         answer = ask()
         if len(self._answers) >= MOST_ANSWERS:
             self._answers.clear()
         self._answers[by, value] = (answer, until)
-        self._newest |= {chart.patient_id: (chart, until) for chart in answer}
+        self._newest |= {chart.patient_id: chart for chart in answer}
+        self._fresh_until = min(self._fresh_until, until)
         return answer

@@ -77,6 +77,7 @@ class Patients:
 
         Raises `RemoteError` where a service does not answer: an empty answer and none are not the same.
         """
+        self._charts.decide_anew()
         if entry is not None and entry.pinned and entry.patient_id is not None:
             match = self._check_pinned(session, entry, entry.patient_id)
         else:
@@ -104,9 +105,10 @@ class Patients:
         """The patient's own booking with the clinician at the session's time, if there is exactly one."""
         return self._diary.word(session_at=session.created_at, patient_id=patient_id).booking_id
 
-    def fresh_until(self, patient_id: str) -> float:
-        """Until when, on the monotonic clock, a chart need not be read again before its note is sent."""
-        return self._charts.fresh_until(patient_id)
+    @property
+    def fresh_until(self) -> float:
+        """Until when, on the monotonic clock, the charts of the last answer need not be read again."""
+        return self._charts.fresh_until
 
     def is_about(self, session: Session, patient_id: str) -> bool:
         """Whether a session is still about the patient of this chart, or of the one it was merged into.
@@ -136,7 +138,7 @@ class Patients:
         return {patient_id, *(one.patient_id for one in self._charts.with_survivors(self._charts.with_id(patient_id)))}
 
     def forget(self) -> None:
-        """The tick is over: what was read is let go."""
+        """The tick is over, or what was read is too old: it is let go."""
         self._charts.forget()
         self._diary.forget()
 

@@ -228,7 +228,10 @@ class Pipeline:
                 if entry.status is Status.REVIEW:
                     entry = self.ledger.entries.reopen(lease, entry, now=self.clock.now())
                     log.info("entry.reopened", entry=entry.entry_id)
-                return self.poster.post(lease, entry, prepared, hint_seen(self.ledger, session), self._tally)
+                done = self.poster.post(lease, entry, prepared, hint_seen(self.ledger, session), self._tally)
+                if done is Delivery.STALE:
+                    self.preparer.patients.forget()  # all of it: what is younger would be too old by the next turn
+                return done
 
     def _is_still_a_question(self, lease: Lease, entry: Entry, session: Session, document: Document) -> bool:
         """Ask again whose a document is, before anything else is asked about it; what has no answer goes on waiting."""

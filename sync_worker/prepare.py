@@ -41,7 +41,7 @@ class Prepared:
     candidates: Sequence[Candidate] = ()
     """Every chart that was looked at, and what spoke for it and against it."""
     fresh_until: float = float("inf")
-    """Until when, on the monotonic clock, the patient's chart need not be read again."""
+    """Until when, on the monotonic clock, the charts that decided need not be read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,8 @@ class Preparer:
         except ConversionError as error:
             return NeedsReview(Reason.NOT_CARRIED, match.candidates, error.code)
         note = replace(note, booking_id=self.patients.booking_for(session, match.patient_id))
-        fresh_until = self.patients.fresh_until(match.patient_id)
-        return Prepared(note, self._reference(session, document), match.rule or None, match.candidates, fresh_until)
+        reference, fresh_until = self._reference(session, document), self.patients.fresh_until
+        return Prepared(note, reference, match.rule or None, match.candidates, fresh_until)
 
     def note(self, session: Session, document: Document, patient_id: str) -> Note:
         """What would be sent for a document, were it this patient's. Raises `ConversionError`."""

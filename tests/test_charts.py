@@ -33,15 +33,21 @@ def test_a_question_is_asked_once_a_minute_and_once_a_tick(clinic: Clinic, chart
     assert len(list(asked(clinic))) == 3
 
 
-def test_a_chart_is_fresh_for_a_minute_from_before_it_was_asked_for(
+def test_a_decision_is_fresh_for_a_minute_from_before_the_oldest_of_its_answers(
     clinic: Clinic, charts: Charts, clock: TestClock
 ) -> None:
     mary = clinic.a_patient()
-    assert charts.fresh_until(mary) < clock.monotonic()
+    began = clock.monotonic()
     charts.named_like("ones")
-    assert charts.fresh_until(mary) == clock.monotonic() + FRESH_SECONDS
-    charts.forget()
-    assert charts.fresh_until(mary) < clock.monotonic()
+    clock.advance(20)
+    for ask in (lambda: charts.with_id(mary), lambda: charts.named_like("ones"), lambda: charts.named_like("nobody")):
+        ask()
+        assert charts.fresh_until == began + FRESH_SECONDS
+    charts.decide_anew()
+    charts.with_id(mary)
+    assert charts.fresh_until == began + 20 + FRESH_SECONDS
+    charts.named_like("ones")
+    assert charts.fresh_until == began + FRESH_SECONDS
 
 
 def test_no_more_is_kept_than_a_tick_needs(clinic: Clinic, charts: Charts) -> None:

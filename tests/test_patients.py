@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -255,6 +255,21 @@ def test_a_chart_is_read_again_where_its_note_waited_long_for_its_turn(
     clinic.tick()
     assert (filed_on(clinic), reasons(clinic)) == ([], ["archived_only"])
     assert asked(clinic, "patients")[:2] == [[f"date_of_birth:={BORN}"]] * 2
+
+
+def test_a_namesake_who_is_entered_while_a_note_waits_is_seen_although_the_chart_itself_was_read_lately(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The birth date was searched for 50 seconds before the e-mail; the note then waits for its turn a minute more."""
+    clinic.a_patient(email="mary@example.com")
+    document_about(clinic, email="mary@example.com")
+    pipeline = clinic.worker.pipelines["physio-1"]
+    pipeline.preparer.patients._charts.born(date.fromisoformat(BORN))
+    clinic.clock.advance(50)
+    clinic.a_patient()
+    monkeypatch.setattr(pipeline.cliniko, "wait_for_turn", lambda: clinic.clock.advance(59))
+    clinic.tick()
+    assert (filed_on(clinic), reasons(clinic)) == ([], ["several_charts"])
 
 
 def test_a_question_that_answered_itself_is_filed_in_the_same_tick_also_where_its_chart_is_read_again(
