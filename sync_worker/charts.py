@@ -4,6 +4,7 @@ A list is whole or it is an error: a failed or cut search never reads as "nobody
 since "archived" and "not a patient" must not look alike, and merges are followed to the chart that survived.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import date
 from functools import partial
@@ -15,6 +16,9 @@ from sync_worker.model import Patient
 FRESH_SECONDS = 60.0
 NEVER_ASKED = float("inf")
 MOST_ANSWERS = 256
+ID, LARGEST_ID = re.compile(r"[0-9]{1,19}"), 2**63 - 1
+LONGEST_PART = 40
+"""Letters of a family name that are asked for. Few are longer, and an address must hold them."""
 MOST_MERGES = 10
 """How far a chain of merged charts is followed: a loop must end."""
 
@@ -57,13 +61,14 @@ class Charts:
         return list(found.values())
 
     def with_id(self, patient_id: str) -> list[Patient]:
-        """The chart of an id, if there is one. What is no number is no id of Cliniko's, and is not asked for."""
-        if not (patient_id.isascii() and patient_id.isdigit()):
+        """The chart of an id, if there is one. What is no 64-bit number is no id of Cliniko's, and is not asked for."""
+        if not ID.fullmatch(patient_id) or int(patient_id) > LARGEST_ID:
             return []
         return self._ask("id", patient_id, partial(self._one, patient_id))
 
     def named_like(self, part: str) -> list[Patient]:
-        """Everybody whose family name holds these letters."""
+        """Everybody whose family name holds these letters, or as many of them as a name has."""
+        part = part[:LONGEST_PART]
         return self._ask("name", part, partial(self._cliniko.find_patients_named_like, part))
 
     def of_family(self, family_name: str) -> list[Patient]:

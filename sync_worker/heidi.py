@@ -22,6 +22,12 @@ from sync_worker.model import Document, Hint, ListedSession, PatientProfile, Ses
 PAGE_SIZE = 100
 USABLE_ID = re.compile(r"[!-~]{1,64}")
 """Ids are opaque, but an address and a ledger's column must be able to hold them."""
+LONGEST_NAME, LONGEST_EMAIL, LONGEST_LINK = 1_000, 254, 64
+"""Characters. What is longer is no name that anybody has, no address, and no id of Cliniko's."""
+UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
+"""NUL, and halves of characters: neither can stand in a request, in a hash or in a ledger."""
+LONGEST_ID = 1_000
+"""Characters of an id that an address can hold, written out."""
 LINK_PAGE = "https://scribe.heidihealth.com/integration/widget/auth"
 PRODUCT_NAME = "sync-worker"
 REFUSES_SESSION = "Heidi refuses one of the sessions it lists."
@@ -157,6 +163,8 @@ class HeidiClient:
         One that cannot be read is not "none": its birth date may speak against a chart.
         """
         operation = "get_patient_profile"
+        if len(profile_id) > LONGEST_ID:
+            raise self._invalid(operation)
         answer = self._get(operation, f"patient-profiles/{_in_path(profile_id)}")
         if answer.status == 404:
             return None
@@ -278,13 +286,13 @@ def _session(row: dict[str, Any], session_id: str, invalid: InvalidResponse) -> 
         created_at=begun,
         updated_at=updated_at or begun,
         hint=Hint(
-            name=text_of(patient.get("name")) or "",
+            name=_name(patient.get("name")),
             birth_date=date_of(patient.get("dob")),
-            linked_patient_id=id_of(row, "ehr_patient_id") or id_of(profile, "ehr_patient_id"),
+            linked_patient_id=_link(row) or _link(profile),
         ),
         consent=consent if isinstance(consent, bool) else None,
         patient_profile_id=id_of(profile, "id"),
-        profile_link=id_of(profile, "ehr_patient_id"),
+        profile_link=_link(profile),
     )
 
 
@@ -294,11 +302,30 @@ def _profile(row: dict[str, Any], profile_id: str, invalid: InvalidResponse) -> 
         raise invalid
     return PatientProfile(
         birth_date=date_of(row.get("birth_date")),
-        email=text_of(row.get("email")),
-        linked_patient_id=id_of(row, "ehr_patient_id"),
-        first_name=text_of(row.get("first_name")) or "",
-        last_name=text_of(row.get("last_name")) or "",
+        email=_no_longer_than(LONGEST_EMAIL, _sendable(row.get("email"))),
+        linked_patient_id=_link(row),
+        first_name=_name(row.get("first_name")),
+        last_name=_name(row.get("last_name")),
     )
+
+
+def _name(value: Any) -> str:
+    """A name, as far as names go."""
+    return (_sendable(value) or "")[:LONGEST_NAME].rstrip()
+
+
+def _link(row: dict[str, Any]) -> str | None:
+    """The patient id of a practice's system that Heidi links."""
+    return _no_longer_than(LONGEST_LINK, _sendable(id_of(row, "ehr_patient_id")))
+
+
+def _no_longer_than(longest: int, text: str | None) -> str | None:
+    return text if text is not None and len(text) <= longest else None
+
+
+def _sendable(value: Any) -> str | None:
+    """A text without what no request can carry; people do not see it either."""
+    return text_of(UNSENDABLE.sub("", value)) if isinstance(value, str) else None
 
 
 def _document(row: dict[str, Any], session_id: str, invalid: InvalidResponse) -> Document:

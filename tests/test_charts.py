@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from sync_worker.charts import FRESH_SECONDS, MOST_ANSWERS, Charts
+from sync_worker.charts import FRESH_SECONDS, LONGEST_PART, MOST_ANSWERS, Charts
 from tests.conftest import Clinic, TestClock
 
 
@@ -72,10 +72,20 @@ def test_charts_that_were_merged_into_each_other_do_not_go_round_for_ever(clinic
     assert {chart.patient_id for chart in charts.with_survivors(charts.with_id(one))} == {one, two}
 
 
-@pytest.mark.parametrize("nonsense", ["", "EHR-77", "1.0", "１２", "7 7", "7,8"])
+@pytest.mark.parametrize(
+    "nonsense", ["", "EHR-77", "1.0", "１２", "7 7", "7,8", "9" * 19, "1" * 20, "9" * 70_000, "0" * 20 + "7"]
+)
 def test_what_is_no_id_of_clinikos_is_not_asked_for(clinic: Clinic, charts: Charts, nonsense: str) -> None:
     assert charts.with_id(nonsense) == []
     assert list(asked(clinic)) == []
+
+
+def test_of_a_family_name_no_more_letters_are_asked_for_than_an_address_can_hold(
+    clinic: Clinic, charts: Charts
+) -> None:
+    longest = clinic.a_patient("Mary", "J" * 300)
+    assert [one.patient_id for one in charts.named_like("j" * 70_000)] == [longest]
+    assert list(asked(clinic)) == ["last_name:~" + "j" * LONGEST_PART]
 
 
 @pytest.mark.parametrize("address", ["", "mary", "~mary@example.com", "=a@example.com", "a b@example.com", "@x"])

@@ -455,7 +455,12 @@ def test_a_stamp_without_a_zone_is_utc_even_on_a_machine_in_hobart(
 
 
 def a_session_body(**fields: Any) -> Reply:
-    return json_reply(200, {"session": {"session_id": "1", "created_at": "2026-11-18T22:30:00.000000", **fields}})
+    return in_ascii({"session": {"session_id": "1", "created_at": "2026-11-18T22:30:00.000000", **fields}})
+
+
+def in_ascii(value: Any) -> Reply:
+    """JSON with every other letter written as its number, so that it may hold half of one."""
+    return Reply(200, {"Content-Type": "application/json"}, json.dumps(value).encode())
 
 
 @pytest.mark.parametrize("enveloped", [True, False])
@@ -491,6 +496,14 @@ def test_a_session_is_read_with_and_without_its_envelope(world: World, enveloped
         ),
         ({"ehr_patient_id": "17", "patient_profile": {"ehr_patient_id": "18"}}, Hint("", None, "17")),
         ({"ehr_patient_id": True}, Hint("")),
+        ({"patient": {"name": "Mary \ud800Jo\x00nes\udfff "}}, Hint("Mary Jones")),
+        ({"patient": {"name": " \x00\ud800 "}}, Hint("")),
+        ({"patient": {"name": "Mary 🦘 Jones"}}, Hint("Mary 🦘 Jones")),
+        ({"patient": {"name": "Mary " + "y" * 70_000}}, Hint("Mary " + "y" * 995)),
+        ({"ehr_patient_id": "1\ud8007\x00"}, Hint("", None, "17")),
+        ({"ehr_patient_id": "9" * 64}, Hint("", None, "9" * 64)),
+        ({"ehr_patient_id": "9" * 65}, Hint("")),
+        ({"ehr_patient_id": "z" * 70_000, "patient_profile": {"ehr_patient_id": "18"}}, Hint("", None, "18")),
     ],
 )
 def test_what_heidi_does_not_know_of_a_patient_is_blank(connect: Connect, fields: dict[str, Any], hint: Hint) -> None:
@@ -584,10 +597,15 @@ def test_a_document_is_read_whatever_types_its_fields_have(connect: Connect) -> 
         ({"data": {"birth_date": "1980-02-03", "email": " ", "ehr_patient_id": None}}, (date(1980, 2, 3), None, None)),
         ({"birth_date": "x", "email": "a+b@example.com", "ehr_patient_id": 17}, (None, "a+b@example.com", "17")),
         ({"data": {"id": "p", "first_name": None, "last_name": 7}}, (None, None, None)),
+        (
+            {"id": "p", "email": "ma\ud800ry@example.com", "ehr_patient_id": "\ud8001\x00"},
+            (None, "mary@example.com", "1"),
+        ),
+        ({"id": "p", "email": "m" * 243 + "@example.com", "ehr_patient_id": "z" * 65}, (None, None, None)),
     ],
 )
 def test_a_patient_profile_is_read_as_far_as_it_goes(connect: Connect, body: Any, profile: tuple[Any, ...]) -> None:
-    with Script(json_reply(200, body)) as url:
+    with Script(in_ascii(body)) as url:
         found = connect(url).find_patient_profile("p")
     assert found is not None
     assert (found.birth_date, found.email, found.linked_patient_id) == profile
@@ -598,6 +616,12 @@ def test_a_patient_profile_is_read_as_far_as_it_goes(connect: Connect, body: Any
 def test_an_answer_that_is_no_patient_profile_is_not_taken_for_none(connect: Connect, body: Any) -> None:
     with Script(json_reply(200, body)) as url, pytest.raises(InvalidResponse):
         connect(url).find_patient_profile("p")
+
+
+def test_a_profile_whose_id_no_address_can_hold_is_not_asked_for_and_not_taken_for_none(world: World) -> None:
+    with pytest.raises(InvalidResponse):
+        world.client.find_patient_profile("p" * 70_000)
+    assert world.heidi.requests == []
 
 
 @pytest.mark.parametrize("status", [400, 403, 422])

@@ -205,6 +205,28 @@ def test_a_cut_list_is_not_everybody_and_the_next_whole_one_is(clinic: Clinic, m
     assert reasons(clinic) == ["several_charts"]
 
 
+@pytest.mark.parametrize(
+    ("name", "email", "link"),
+    [
+        ("Xy " + "y" * 70_000, None, None),
+        ("Mary\x00 Jones", None, None),
+        ("Mary Jones", "m" * 70_000 + "@example.com", None),
+        ("Mary Jones", "ma\x00ry@example.com", None),
+        ("Mary Jones", None, "12345678901234567890123456"),
+        ("Mary Jones", None, "9" * 70_000),
+        ("Mary Jones", None, "z" * 70_000),
+        ("Mary Jones", None, "EHR\x0077"),
+    ],
+)
+def test_an_odd_word_of_heidis_ends_as_a_note_or_as_a_question_of_the_front_desks(
+    clinic: Clinic, name: str, email: str | None, link: str | None
+) -> None:
+    patient = clinic.a_patient()
+    document_about(clinic, name, email=email, ehr_patient_id=link)
+    assert clinic.tick().trouble is None
+    assert (filed_on(clinic), reasons(clinic)) == (([], ["no_match"]) if name.startswith("Xy") else ([patient], []))
+
+
 # ---------------------------------------------------------------- few requests
 
 
