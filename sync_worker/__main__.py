@@ -151,7 +151,9 @@ def backfill(
 @app.command()
 def undo(
     entry: EntryNumber,
-    reason: Annotated[str, typer.Option(metavar="CODE", help="Such as wrong_patient, wrong_text, filed_by_mistake.")],
+    reason: Annotated[
+        str, typer.Option(metavar="CODE", help="Such as wrong_patient, wrong_document, filed_by_mistake.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Take back a note that we wrote and nobody has touched."""

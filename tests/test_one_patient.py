@@ -53,9 +53,10 @@ def test_the_next_document_does_not_go_back_to_a_chart_that_a_person_ruled_out(c
     assert (clinic.posts(), reasons(clinic)) == (2, [])
 
 
-def test_a_note_taken_back_for_its_text_says_nothing_against_its_chart(clinic: Clinic) -> None:
+@pytest.mark.parametrize("code", ["wrong_text", "wrong_document", "duplicate"])
+def test_a_note_taken_back_for_its_documents_sake_says_nothing_against_its_chart(clinic: Clinic, code: str) -> None:
     session, anna = filed(clinic)
-    take_back(clinic, "wrong_text")
+    take_back(clinic, code)
     clinic.a_document(session, LETTER, name="Other")
     clinic.tick()
     assert (filed_on(clinic), reasons(clinic)) == ([anna, anna], [])

@@ -15,8 +15,9 @@ from sync_worker.ledger.tables import EntryRow, SessionRow, TrailRow
 from sync_worker.ledger.trail import Event, append
 from sync_worker.model import Candidate, Entry, HintSeen, Lease, Reason, Status, StoredNote, Wish
 
-WRONG_PATIENT, WRONG_TEXT = "wrong_patient", "wrong_text"
-"""Reason codes of people that say whether a note's chart was the right one."""
+WRONG_PATIENT = "wrong_patient"
+OF_THE_DOCUMENT = ("wrong_text", "wrong_document", "duplicate", "filed_by_hand", "not_clinical")
+"""People's reason codes for taking a note back that say nothing against its chart. They may use any others."""
 PAGE = 200
 """Entries read at a time: a tick's memory must not grow with the ledger."""
 
@@ -97,9 +98,9 @@ class Entries:
     def ruled_out(self, session_id: str) -> set[int]:
         """The session's entries whose chart a person said is not the patient's: by taking the note back, above all.
 
-        Only of a note that is taken back for its text is the chart still the right one.
+        Only where the note is taken back for its document's sake is the chart still the right one.
         """
-        taken_back = and_(TrailRow.event == Event.WISHED, TrailRow.reason.is_not(None), TrailRow.reason != WRONG_TEXT)
+        taken_back = and_(TrailRow.event == Event.WISHED, TrailRow.reason.not_in(OF_THE_DOCUMENT))
         query = select(EntryRow.id).distinct().join(TrailRow, TrailRow.entry_id == EntryRow.id)
         query = query.where(EntryRow.region == self.region, EntryRow.session_id == session_id)
         with reading(self.engine) as db:
