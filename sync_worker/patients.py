@@ -36,6 +36,8 @@ from sync_worker.model import (
     Session,
 )
 
+NAMED = frozenset({Evidence.NAME_EXACT, Evidence.NAME_NICKNAME, Evidence.FAMILY_NAME_SLIP, Evidence.GIVEN_NAME_SLIP})
+"""What says that a chart has the name, slips aside."""
 MOST_SUGGESTIONS = 20
 """Charts alike in name that are shown to a person. More would be no help."""
 MOST_FOUND = 50
