@@ -92,7 +92,7 @@ class Amender:
                 self._withdraw(lease, entry, tally)
             case Wish.RECHECK:
                 self._recheck(lease, entry, tally)
-            case Wish.UPDATE:
+            case Wish.UPDATE | Wish.UPDATE_ASKED:
                 self._update(lease, entry, tally)
 
     # ------------------------------------------------------------ the three wishes
@@ -184,12 +184,13 @@ class Amender:
         if document is None or session is None:
             self.ledger.entries.change_wish(lease, entry, None, now=now)  # gone from Heidi: its note stays as it is
             return None
-        if self.revisions is not Revisions.UPDATE_DRAFT or entry.status is not Status.POSTED:
+        may_update = entry.wish is Wish.UPDATE_ASKED or self.revisions is Revisions.UPDATE_DRAFT
+        if not may_update or entry.status is not Status.POSTED:
             self._hold(lease, entry, Reason.REVISED, tally)
             return None
-        if hint_seen(self.ledger, session).hint_hash != entry.hint_hash:
-            self.ledger.entries.change_wish(lease, entry, Wish.RECHECK, now=now)  # perhaps another patient's words
-            return None
+        named = hint_seen(self.ledger, session)
+        if named.hint_hash != entry.hint_hash and not self._is_still_theirs(lease, entry, session, named, tally):
+            return None  # perhaps another patient's words
         read_at = self.reader.read_at(entry.session_id)
         text_hash = self.ledger.keyed_hash(document.content.strip())
         if text_hash != entry.text_hash:
@@ -202,6 +203,16 @@ class Amender:
         except ConversionError:
             self._hold(lease, entry, Reason.REVISED, tally)
             return None
+
+    def _is_still_theirs(self, lease: Lease, entry: Entry, session: Session, named: HintSeen, tally: Tally) -> bool:
+        """Whether a session that names its patient otherwise is the same one's; a person who asked is told if not."""
+        if entry.wish is not Wish.UPDATE_ASKED:
+            self.ledger.entries.change_wish(lease, entry, Wish.RECHECK, now=self.clock.now())
+            return False
+        if self.preparer.patients.is_about(session, entry.patient_id or ""):
+            return True
+        self._hold(lease, entry, Reason.PATIENT_CHANGED, tally, hint=named)
+        return False
 
     # ------------------------------------------------------------ the request and its end
 

@@ -155,7 +155,7 @@ class Worker:
             pipeline.cliniko.close()
         self.ledger.engine.dispose()
 
-    def _budget(self, settings: Settings, clinician: ClinicianSettings) -> RateBudget:
+    def budget(self, settings: Settings, clinician: ClinicianSettings) -> RateBudget:
         """Cliniko counts by user, so whoever shares a key shares a budget."""
         key = clinician.cliniko_api_key.get_secret_value()
         return self._budgets.setdefault(key, RateBudget(settings.cliniko_rate_per_minute, self._clock))
@@ -163,7 +163,7 @@ class Worker:
     def _pipeline(self, settings: Settings, clinician: ClinicianSettings) -> Pipeline:
         clock, ledger = self._clock, self.ledger
         heidi = heidi_client(settings, clinician, clock)
-        cliniko = cliniko_client(settings, clinician, clock, self._budget(settings, clinician))
+        cliniko = cliniko_client(settings, clinician, clock, self.budget(settings, clinician))
         reader = SessionReader(heidi, clock)
         ticking, looks = tick_settings(settings, clinician), look_times(settings)
         identity = Identity(

@@ -421,6 +421,8 @@ class Wish(StrEnum):
 
     UPDATE = "update"
     """Bring our own untouched draft up to the document's new text."""
+    UPDATE_ASKED = "update_asked"
+    """The same, since a person asked for it: whatever the practice does with revisions otherwise."""
     WITHDRAW = "withdraw"
     """Archive our own untouched draft: a person took it back."""
     RECHECK = "recheck"

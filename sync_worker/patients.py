@@ -42,8 +42,6 @@ MOST_SUGGESTIONS = 20
 """Charts alike in name that are shown to a person. More would be no help."""
 MOST_FOUND = 50
 """Charts that one search of a person's shows."""
-NAMED = frozenset({Evidence.NAME_EXACT, Evidence.NAME_NICKNAME, Evidence.FAMILY_NAME_SLIP, Evidence.GIVEN_NAME_SLIP})
-"""What says that a chart has the name, slips aside."""
 BY_LINKED_ID, BY_EMAIL_ALONE, NO_RULE = 1, 5, 6
 """Of the matching's rules: that of Heidi's link, which points to one chart; that for which nobody else of the name may
 be in the mailbox, in whatever capitals it is written; and that no other one fired."""
@@ -102,6 +100,10 @@ class Patients:
         if not found and (part := family_name_part(f"{name.strip()}, x")):
             found = self._charts.named_like(part)
         return found[:MOST_FOUND]
+
+    def compare(self, hint: Hint, charts: list[Patient]) -> MatchOutcome:
+        """These charts beside a hint, whoever chose them."""
+        return match_patient(hint, charts, today=self._today())
 
     def booking_for(self, session: Session, patient_id: str) -> str | None:
         """The patient's own booking with the clinician at the session's time, if there is exactly one."""

@@ -11,6 +11,7 @@ from sync_worker.convert.note import (
     document_texts,
     has_words,
     note_title,
+    reads_as_html,
     render_note_content,
     source_line,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "has_words",
     "holds",
     "note_title",
+    "reads_as_html",
     "render_note_content",
     "source_line",
 ]

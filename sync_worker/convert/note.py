@@ -211,6 +211,11 @@ def has_words(document: Document) -> bool:
         return True  # what cannot be read is not nothing: a person looks
 
 
+def reads_as_html(document: Document) -> bool:
+    """Whether a document is HTML, as it is read here: by its content, whatever its label says."""
+    return _is_html(readable(document.content).removeprefix("\ufeff"), document.content_type)
+
+
 # ---------------------------------------------------------------- reading the document
 
 

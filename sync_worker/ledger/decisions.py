@@ -1,4 +1,6 @@
-"""People's decisions: recorded on the entry, carried out by the worker's next tick. Nothing here talks to a service.
+"""People's decisions and looks: recorded in the ledger, decisions carried out by the worker's next tick.
+
+Nothing here talks to a service.
 
 Each decision is one transaction, conditional on where the entry stands; where somebody was faster, the answer says so.
 Decisions are taken one after another, and none while the worker writes for the same clinician: SQLite locks the whole
@@ -17,17 +19,22 @@ from sync_worker.errors import NotPossible
 from sync_worker.ledger import trail
 from sync_worker.ledger.moves import entries, entry_of, move
 from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import AttemptRow, BackfillRow, ClinicianRow, EntryRow, Installation
+from sync_worker.ledger.tables import AttemptRow, BackfillRow, ClinicianRow, EntryRow, Installation, TrailRow
 from sync_worker.ledger.trail import Event
-from sync_worker.model import Entry, Reason, Status, Wish
+from sync_worker.model import Entry, Reason, Status, WaitsOn, Wish
 
 
 class Decisions:
-    """What people decide. `actor` says who, for the trail."""
+    """What people decide. `actor` says who, for the trail.
 
-    def __init__(self, engine: Engine, actor: str) -> None:
+    `seen` is the newest step of the entry that the person saw (`Pages.newest_step`): after a newer one they are asked
+    to look again. None decides by where the entry stands alone.
+    """
+
+    def __init__(self, engine: Engine, actor: str, *, seen: int | None = None) -> None:
         self._engine = engine
         self._actor = actor
+        self._seen = seen
 
     def assign(self, entry_id: int, patient_id: str, now: datetime) -> None:
         """File the entry on this patient. The choice pins the patient, not the text."""
@@ -36,6 +43,8 @@ class Decisions:
             self._require_no_note(entry)
             if entry.reason in lifecycle.DOUBTS:
                 raise NotPossible(_doubt_first(entry))
+            if patient_id in entry.barred:
+                raise NotPossible(f"Somebody said that entry {entry_id} is not patient {patient_id}'s: choose another.")
             waived = lifecycle.waived_by_choice(entry, patient_id, declined=_declined(db, entry))
             chosen = {
                 "patient_id": patient_id,
@@ -77,6 +86,60 @@ class Decisions:
                 self._move(db, entry, Status.IN_DOUBT, now, told, due_at=now)
             else:
                 self._move(db, entry, Status.PENDING, now, told, due_at=now, failures=0)
+
+    def ask_clinician(self, entry_id: int, now: datetime) -> None:
+        """Pass a question that waits for the front desk on to the clinician whose session it is."""
+        with self._deciding(entry_id) as (db, entry):
+            self._require(entry, Status.REVIEW)
+            if entry.asked is WaitsOn.CLINICIAN:
+                raise NotPossible(f"The clinician is asked about entry {entry_id} already.")
+            db.execute(update(EntryRow).where(EntryRow.id == entry_id).values(asked=WaitsOn.CLINICIAN))
+            self._tell(db, entry, Event.DECIDED, now, details={"decision": "ask_clinician"})
+
+    def file_now(self, entry_id: int, now: datetime, *, settle: timedelta) -> None:
+        """Let the text that is there count as settled; if it changes before the next tick, it settles anew."""
+        with self._deciding(entry_id) as (db, entry):
+            self._require(entry, Status.PENDING)
+            due_at = _not_before(db, entry_id, now, settle) if entry.bound else now
+            values = {"text_since": entry.text_since - settle, "due_at": due_at}
+            db.execute(update(EntryRow).where(EntryRow.id == entry_id).values(**values))
+            self._tell(db, entry, Event.DECIDED, now, details={"decision": "file_now"})
+
+    def update_draft(self, entry_id: int, now: datetime) -> None:
+        """Bring the note of a revised document up to date with the next tick, if it is our own untouched draft."""
+        with self._deciding(entry_id) as (db, entry):
+            self._require(entry, Status.REVIEW)
+            if entry.reason is not Reason.REVISED or entry.note_id is None:
+                raise NotPossible(f"The document of entry {entry_id} was not changed after its note was filed.")
+            told = {"decision": "update_draft"}
+            self._move(db, entry, Status.POSTED, now, told, wish=Wish.UPDATE_ASKED, due_at=now)
+
+    def wrong_patient(self, entry_id: int, now: datetime) -> None:
+        """The note is on the wrong patient: stop this clinician's posting, take the note back, never file it there.
+
+        All in one transaction, so that no further note can follow before the pause. Whether the note is still as we
+        left it, the worker sees; a touched one goes to a person.
+        """
+        with self._deciding(entry_id) as (db, entry):
+            self._require(entry, Status.POSTED, Status.REVIEW)
+            if entry.note_id is None or entry.patient_id is None:
+                raise NotPossible(f"Entry {entry_id} has no note: there is nothing to take back.")
+            barred = " ".join(sorted(entry.barred | {entry.patient_id}))
+            values = {"barred": barred, "wish": Wish.WITHDRAW, "due_at": now}
+            db.execute(update(EntryRow).where(EntryRow.id == entry_id).values(**values))
+            told = {"decision": "wrong_patient", "note_id": entry.note_id, "patient_id": entry.patient_id}
+            self._tell(db, entry, Event.DECIDED, now, reason="wrong_patient", details=told)
+            self._pause(db, entry.clinician_id, now, reason="wrong_patient")
+
+    def saw(
+        self, clinician_ids: Iterable[int], now: datetime, *, entry_id: int | None = None, patient_id: str | None = None
+    ) -> None:
+        """Write down that somebody is about to look at a patient's data; committed before it is read."""
+        details = {"patient_id": patient_id} if patient_id is not None else None
+        with writing(self._engine) as db:
+            for clinician_id in sorted(clinician_ids):
+                told: dict[str, Any] = {"at": now, "actor": self._actor, "entry_id": entry_id, "details": details}
+                trail.append(db, clinician_id, Event.VIEWED, **told)
 
     def resolve_there(self, entry_id: int, note_id: str, now: datetime) -> None:
         """End a doubt: the note is there, and this is it. The caller has seen it in Cliniko."""
@@ -140,10 +203,10 @@ class Decisions:
         with writing(self._engine) as db:
             _wake(db)
             for clinician_id in self._chosen(db, clinician_ids):
-                trail.append(db, clinician_id, Event.PAUSED, at=now, actor=self._actor)
                 if clinician_ids is not None:
-                    where = ClinicianRow.id == clinician_id
-                    db.execute(update(ClinicianRow).where(where).values(paused_at=now, pause_reason=None))
+                    self._pause(db, clinician_id, now)
+                else:
+                    trail.append(db, clinician_id, Event.PAUSED, at=now, actor=self._actor)
             if clinician_ids is None:
                 db.execute(update(Installation).values(paused_at=now))
 
@@ -162,6 +225,11 @@ class Decisions:
                 where = (ClinicianRow.id == clinician_id, ClinicianRow.paused_at.is_not(None))
                 values = {"paused_at": None, "pause_reason": None, "resumed_at": now}
                 db.execute(update(ClinicianRow).where(*where).values(**values))
+
+    def _pause(self, db: Connection, clinician_id: int, now: datetime, *, reason: str | None = None) -> None:
+        trail.append(db, clinician_id, Event.PAUSED, at=now, actor=self._actor, reason=reason)
+        where = ClinicianRow.id == clinician_id
+        db.execute(update(ClinicianRow).where(where).values(paused_at=now, pause_reason=None))
 
     @staticmethod
     def _chosen(db: Connection, clinician_ids: Iterable[int] | None) -> list[int]:
@@ -185,6 +253,8 @@ class Decisions:
             row = db.execute(entries().where(EntryRow.id == entry_id).with_for_update()).one_or_none()
             if row is None:
                 raise NotPossible(f"There is no entry {entry_id}: `sync-worker review list` shows them.")
+            if self._seen is not None and _newest_step(db, entry_id) != self._seen:
+                raise NotPossible(f"Something happened to entry {entry_id} meanwhile: look at it again.")
             yield db, entry_of(row)
 
     def _tell(self, db: Connection, entry: Entry, event: Event, now: datetime, **what: Any) -> None:
@@ -247,6 +317,11 @@ def _was_in_doubt(db: Connection, entry: Entry) -> bool:
     """Whether a request of ours is the doubt; two notes may also have been found before any."""
     where = (AttemptRow.entry_id == entry.entry_id, AttemptRow.outcome == "in_doubt")
     return db.execute(select(AttemptRow.id).where(*where).limit(1)).first() is not None
+
+
+def _newest_step(db: Connection, entry_id: int) -> int:
+    where = (TrailRow.entry_id == entry_id, TrailRow.event != Event.VIEWED.value)
+    return int(db.execute(select(func.max(TrailRow.id)).where(*where)).scalar() or 0)
 
 
 def _not_before(db: Connection, entry_id: int, now: datetime, surely_ended: timedelta) -> datetime:

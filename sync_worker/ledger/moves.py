@@ -93,6 +93,8 @@ def move(
     """
     if not lifecycle.is_allowed(from_, to):
         raise LedgerError(f"an entry may not move from {from_} to {to}")
+    if to is not Status.REVIEW:
+        values["asked"] = None  # whom its question was passed on to
     clinician_id = db.execute(
         update(EntryRow)
         .where(EntryRow.id == entry_id, EntryRow.status == from_, *where)

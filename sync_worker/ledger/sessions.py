@@ -292,7 +292,7 @@ class _PageRecorder:
                 continue
             if not lifecycle.names_another(entry, now_named):
                 self._remember_hint(entry, now_named)
-            elif entry.wish is not Wish.WITHDRAW:  # the tick looks whether that is another person
+            elif entry.wish not in (Wish.WITHDRAW, Wish.UPDATE_ASKED):  # the tick looks whether that is another person
                 self._wish(entry, Wish.RECHECK)
 
     def _remember_hint(self, entry: Entry, now_named: HintSeen) -> None:

@@ -187,6 +187,7 @@ class Views:
                 EntryRow.document_id,
                 EntryRow.status_since,
                 EntryRow.evidence,
+                EntryRow.asked,
             )
             .join(ClinicianRow, ClinicianRow.id == EntryRow.clinician_id)
             .where(EntryRow.status == Status.REVIEW)
@@ -197,7 +198,7 @@ class Views:
                 ReviewItem(
                     entry=row.id,
                     reason=str(row.reason),
-                    waiting_on=waits_on(row.reason),
+                    waiting_on=row.asked or waits_on(row.reason),
                     heidi_user_id=row.heidi_user_id,
                     session_id=row.session_id,
                     document_id=row.document_id,
