@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sync_worker.model import PauseReason, Reason
 
 ADVICE: Mapping[Reason, str] = {
-    Reason.NO_MATCH: "No chart has this name and birth date. Mend the chart or the session: it is asked again every hour, by `retry` at once. Or assign a patient.",
+    Reason.NO_MATCH: "No chart has this name and birth date. Mend the chart or the session: it is asked again every hour, or at once by trying again. Or assign a patient.",
     Reason.NOT_IDENTIFIABLE: "The session has no usable birth date, or no full name of one person. Mend it in Heidi: it is asked again every hour. Or assign a patient.",
     Reason.SEVERAL_CHARTS: "Several live charts fit. Merge them in Cliniko if they are one person: it is asked again every hour. Or assign one.",
     Reason.ARCHIVED_ONLY: "Only archived charts fit. Unarchive the right one: it is asked again every hour. Or assign another patient.",
@@ -37,7 +37,7 @@ ADVICE: Mapping[Reason, str] = {
 """One sentence or two for every reason with which an entry can wait."""
 
 PAUSED_ITSELF: Mapping[PauseReason, str] = {
-    PauseReason.BRAKE: "More notes than SYNC_BRAKE_POSTS_PER_HOUR allows: posting is paused for this clinician. Look at the newest notes in Cliniko; if they are right, run `sync-worker resume`.",
-    PauseReason.ANOTHER_WORKER: "Cliniko holds new notes of this program that this ledger does not know: another worker files for this clinician, or the ledger is an old copy. Posting is paused. Stop the other worker, then run `sync-worker resume`.",
+    PauseReason.BRAKE: "More notes than SYNC_BRAKE_POSTS_PER_HOUR allows: posting is paused for this clinician. Look at the newest notes in Cliniko; if they are right, resume it on the review page, or by `sync-worker resume`.",
+    PauseReason.ANOTHER_WORKER: "Cliniko holds new notes of this program that this ledger does not know: another worker files for this clinician, or the ledger is an old copy. Posting is paused. Stop the other worker, then resume it on the review page, or by `sync-worker resume`.",
 }
 """Why posting paused itself, and what to do."""

@@ -38,6 +38,7 @@ STORY = {
     "scheduler",
     "bootstrap",
     "commands",
+    "web",
 }
 
 

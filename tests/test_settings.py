@@ -232,6 +232,8 @@ def test_missing_malformed_and_contradicting_settings_are_all_said_at_once(folde
         ("SYNC_ALLOWED_HOSTS", "https://a.example"),
         ("SYNC_ENGINE", "procrastinate"),
         ("SYNC_WEB_BIND", "everywhere"),
+        ("SYNC_WEB_TRUSTED_PROXIES", "*"),
+        ("SYNC_WEB_TRUSTED_PROXIES", "proxy.example.com"),
         ("SYNC_HEARTBEAT_URL", "ping.example"),
         ("SYNC_LOG_LEVEL", "LOUD"),
         ("SYNC_LOG_FORMAT", "xml"),
@@ -246,9 +248,6 @@ def test_a_malformed_value_is_refused_by_name(name: str, value: str):
 @pytest.mark.parametrize("name", sorted({field.upper() for field in Settings.model_fields}))
 def test_no_refused_value_is_ever_repeated(name: str):
     value = "Marigold Testpatient\x01"
-    if name == "SYNC_WEB_TRUSTED_PROXIES":
-        assert load({name: value}).warnings == (f"{name} has no effect in this version: {NOT_YET[name]}.",)
-        return
     sentence = the_problem({name: value})
     assert name in sentence
     assert "marigold" not in sentence.lower()
@@ -331,13 +330,29 @@ def test_a_shard_is_known_by_its_pattern_in_either_case():
 
 @pytest.mark.parametrize("name", list(NOT_YET))
 def test_a_setting_without_effect_is_warned_of_when_somebody_sets_it(name: str):
-    values = {
-        "SYNC_WEB_BIND": "0.0.0.0:80",
-        "SYNC_WEB_BASE_URL": "https://sync.example/",
-        "SYNC_HEARTBEAT_URL": "http://127.0.0.1/ping",
-    }
+    values = {"SYNC_HEARTBEAT_URL": "http://127.0.0.1/ping"}
     (warning,) = load({name: values.get(name, "1")}).warnings
     assert warning.startswith(f"{name} has no effect in this version")
+
+
+# ---------------------------------------------------------------- the page
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0:8080", "[::]:8080", "192.168.1.5:80"])
+def test_a_page_that_is_open_to_the_network_needs_its_https_address(bind: str):
+    assert "set SYNC_WEB_BASE_URL to the https:// address" in the_problem({"SYNC_WEB_BIND": bind})
+    load({"SYNC_WEB_BIND": bind, "SYNC_WEB_BASE_URL": "https://sync.example/"})
+    load({"SYNC_WEB_BIND": bind, "SYNC_WEB_ENABLED": "false"})
+
+
+def test_passwords_travel_by_https_only_beyond_this_machine():
+    assert "must begin with https://" in the_problem({"SYNC_WEB_BASE_URL": "http://sync.example/"})
+    load({"SYNC_WEB_BASE_URL": "http://localhost:8080/"})
+
+
+def test_proxies_are_named_by_address_or_network():
+    given = {"SYNC_WEB_TRUSTED_PROXIES": "127.0.0.1, 10.1.0.0/16,::1"}
+    assert load(given).sync_web_trusted_proxies == ("127.0.0.1/32", "10.1.0.0/16", "::1/128")
 
 
 # ---------------------------------------------------------------- clinical data stays in Australia

@@ -40,9 +40,12 @@ def _serve(settings: Settings, ledger: Ledger, leases: Leases, clock: SystemCloc
     # loaded only by the worker that works: who is refused hears it without waiting for them
     from sync_worker.bootstrap import Worker
     from sync_worker.scheduler import Service
+    from sync_worker.web.server import PageServer
 
     worker = Worker(settings, ledger, clock, leases)
     try:
-        Service(worker, poll_seconds=settings.sync_poll_interval_seconds, clock=clock).run()
+        service = Service(worker, poll_seconds=settings.sync_poll_interval_seconds, clock=clock)
+        with PageServer(settings, worker, clock):
+            service.run()
     finally:
         worker.close()

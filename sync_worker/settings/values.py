@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from hashlib import sha256
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, SecretStr, ValidationError
@@ -30,10 +32,6 @@ SECRETS = ("HEIDI_API_KEY", "CLINIKO_API_KEY", "DATABASE_URL", "SYNC_HEARTBEAT_U
 """Settings whose value is a key or holds one: each may also come from NAME_FILE or systemd's credentials."""
 
 NOT_YET: dict[str, str] = {
-    "SYNC_WEB_ENABLED": "there is no web page",
-    "SYNC_WEB_BIND": "there is no web page",
-    "SYNC_WEB_BASE_URL": "there is no web page",
-    "SYNC_WEB_TRUSTED_PROXIES": "there is no web page",
     "SYNC_HEARTBEAT_URL": "no heartbeat is sent",
 }
 """Settings that are read and checked and have no effect in this version: name -> what is missing."""
@@ -102,6 +100,11 @@ def as_database_url(value: str) -> str:
     if not in_a_file and not re.fullmatch(r"postgresql\+psycopg://\S+", value):
         raise ValueError("refused")
     return value
+
+
+def _networks(value: str) -> tuple[str, ...]:
+    """A comma list of IP addresses and networks. Raises ValueError for names, and for everybody (`*`)."""
+    return tuple(str(ip_network(one.strip())) for one in value.split(",") if one.strip())
 
 
 def _must(sentence: str, **limits: Any) -> Any:
@@ -220,7 +223,9 @@ class Settings(BaseSettings):
     sync_web_enabled: Switch = True
     sync_web_bind: Annotated[str, _matching(HOST_AND_PORT), _must("HOST:PORT")] = "127.0.0.1:8080"
     sync_web_base_url: BaseUrl = None
-    sync_web_trusted_proxies: Annotated[str | None, _must("addresses with commas between them")] = None
+    sync_web_trusted_proxies: Annotated[
+        tuple[str, ...], BeforeValidator(_networks), _must("IP addresses or networks with commas between them")
+    ] = ()
     sync_heartbeat_url: Annotated[
         SecretStr | None, _matching(ADDRESS), _must("an address such as https://host/path")
     ] = None
@@ -312,6 +317,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, env_file: Path | 
         "the address at which Cliniko may write to you",
     )
     problems.sentences.extend(_residency_problems(settings, labelled))
+    problems.sentences.extend(_page_problems(settings))
     if problems.sentences:
         raise ConfigurationError(problems.sentences)
     settings._clinic = clinic
@@ -389,6 +395,20 @@ def _residency_problems(settings: Settings, labelled: Labelled) -> Iterator[str]
     if settings.sync_heartbeat_url:
         heartbeat = settings.sync_heartbeat_url.get_secret_value()
         yield from residency.listed_url_problems("SYNC_HEARTBEAT_URL", heartbeat, listed)
+
+
+def _page_problems(settings: Settings) -> Iterator[str]:
+    """What would let the page's passwords and patients travel where others can read them."""
+    if not settings.sync_web_enabled:
+        return
+    base = settings.sync_web_base_url
+    if base is not None and urlsplit(base).scheme != "https" and not residency.is_loopback(host_of(base)):
+        yield "SYNC_WEB_BASE_URL must begin with https://: put a proxy with a certificate before the page."
+    if base is None and not residency.is_loopback(settings.sync_web_bind.rpartition(":")[0].strip("[]")):
+        yield (
+            "SYNC_WEB_BIND opens the page to the network: set SYNC_WEB_BASE_URL to the https:// address under which "
+            "people reach it, or bind it to 127.0.0.1."
+        )
 
 
 def _warnings(given: Mapping[str, str], clinic: ClinicFile, settings: Settings, around: Surroundings) -> Iterator[str]:

@@ -1,0 +1,155 @@
+"""One entry: what is asked, of whom, what the charts say; for its clinician also the words; and its receipt once filed.
+
+Reads live what the person who asks may see, after the look was written down.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from starlette.responses import Response
+
+from sync_worker.advice import ADVICE
+from sync_worker.errors import ConfigurationError, RemoteError
+from sync_worker.ledger.pages import Row
+from sync_worker.model import Candidate, Entry, Hint, Patient, Reason, Status, StoredNote
+from sync_worker.web import access, history
+from sync_worker.web.access import Action
+from sync_worker.web.live import Live, Words
+from sync_worker.web.visit import Refusal, Visit
+from sync_worker.web.words import Field, fields
+
+NOT_KNOWN = "This clinician is not in the settings any more, so nothing can be read live."
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart that it may be, as the page shows it."""
+
+    patient: Patient
+    fields: Sequence[Field]
+    address: str | None
+    is_barred: bool
+    can_take: bool
+    """Whether a note may be filed on it: a chart in use."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was read live for one look at an entry. `troubles` are what could not be read, one sentence each."""
+
+    hint: Hint | None = None
+    is_gone: bool = False
+    charts: list[Chart] = field(default_factory=list)
+    words: Words | None = None
+    patient: Patient | None = None
+    note: StoredNote | None = None
+    notes: list[StoredNote] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+
+def page(visit: Visit) -> Response:
+    """One entry as it stands."""
+    return show(visit, row_of(visit))
+
+
+def row_of(visit: Visit) -> Row:
+    """The entry that the address names. Raises `Refusal` where there is none that this account may see."""
+    row = visit.office.pages.row(visit.number("entry"))
+    if row is None or not access.may_see(visit.account, row.heidi_user_id):
+        raise Refusal(404, "There is no such entry, or it is another clinician's.")
+    return row
+
+
+def show(
+    visit: Visit,
+    row: Row,
+    *,
+    problem: str = "",
+    status: int = 200,
+    found: Sequence[Chart] | None = None,
+    searched: bool = False,
+) -> Response:
+    """The page of an entry. `found` are the charts of a person's own search."""
+    office, account = visit.office, visit.account
+    entry = office.ledger.entries.get(row.entry_id)
+    if entry is None:
+        raise Refusal(404, "There is no such entry.")
+    office.decisions(account).saw([entry.clinician_id], office.clock.now(), entry_id=row.entry_id)
+    actions = access.actions(account, row)
+    sees_words = access.sees_words(account, row.heidi_user_id)
+    live = office.live.get(row.heidi_user_id)
+    seen = look(visit, live, row, entry, sees_words=sees_words) if live else Seen(troubles=[NOT_KNOWN])
+    return visit.show(
+        "entry.html",
+        status,
+        row=row,
+        seen=seen,
+        advice=ADVICE.get(row.reason) if row.reason else None,
+        actions={action.name: action in actions for action in Action},
+        dismissals=_dismissals(row) if Action.DISMISS in actions else {},
+        sees_words=sees_words,
+        problem=problem,
+        seen_step=office.pages.newest_step(row.entry_id),
+        found=found,
+        searched=searched,
+        note_address=office.note_address(row.heidi_user_id, row.patient_id or "", row.note_id or "")
+        if row.note_id and row.patient_id
+        else None,
+        steps=history.of_entry(visit, row.entry_id),
+    )
+
+
+def look(visit: Visit, live: Live, row: Row, entry: Entry, *, sees_words: bool) -> Seen:
+    """Read live what this look needs; what cannot be read is told, and hides nothing else."""
+    seen = Seen()
+    try:
+        if row.note_id is None and row.status not in (Status.SKIPPED, Status.WITHDRAWN):
+            _read_whom(visit, live, row, entry, seen)
+        if row.note_id is not None and row.patient_id is not None:
+            seen.patient = live.patient(row.patient_id)
+            seen.note = live.note(row.note_id)
+        elif row.status is Status.IN_DOUBT or _is_doubt(row):
+            seen.notes = live.notes_like(entry, entry.found_at)
+            seen.patient = live.patient(row.patient_id) if row.patient_id else None
+    except RemoteError as error:
+        seen.troubles.append(error.sentence)
+    if sees_words:
+        try:
+            seen.words = live.words(entry)
+        except (RemoteError, ConfigurationError) as error:
+            seen.troubles.append(error.sentence)
+    seen.troubles = list(dict.fromkeys(seen.troubles))
+    return seen
+
+
+def charts_of(visit: Visit, row: Row, candidates: Sequence[Candidate], patients: dict[str, Patient]) -> list[Chart]:
+    """The charts in the order of their agreement, each field beside the session's."""
+    known = [(one, patients[one.patient_id]) for one in candidates if one.patient_id in patients]
+    return [
+        Chart(
+            patient,
+            fields(candidate, patient),
+            visit.office.patient_address(row.heidi_user_id, patient.patient_id),
+            is_barred=patient.patient_id in row.barred,
+            can_take=not patient.archived and patient.merged_into is None,
+        )
+        for candidate, patient in known
+    ]
+
+
+def _read_whom(visit: Visit, live: Live, row: Row, entry: Entry, seen: Seen) -> None:
+    whom = live.whom(entry)
+    seen.is_gone = whom.session is None
+    seen.hint = whom.session.hint if whom.session is not None else None
+    seen.charts = charts_of(visit, row, whom.candidates, whom.charts)
+
+
+def _is_doubt(row: Row) -> bool:
+    return row.reason in (Reason.TWICE_IN_DOUBT, Reason.TWO_NOTES, Reason.DOUBT_KEY_GONE)
+
+
+def _dismissals(row: Row) -> dict[str, str]:
+    """Why it may be dismissed: where its note is there, only that it was looked at."""
+    if row.note_id is not None:
+        return {"done": access.DISMISSALS["done"]}
+    return {code: said for code, said in access.DISMISSALS.items() if code != "done"}

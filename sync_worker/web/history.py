@@ -1,0 +1,63 @@
+"""The audit trail, newest first: who did what, when, to which entry, and why. It holds no patient's data."""
+
+import json
+from typing import Any
+
+from starlette.responses import Response
+
+from sync_worker.ledger.moves import WORKER
+from sync_worker.ledger.pages import Told
+from sync_worker.ledger.trail import Event, Step
+from sync_worker.web import access
+from sync_worker.web.visit import Visit
+from sync_worker.web.words import DECISIONS, EVENTS, STATUSES
+
+SIZE = 50
+
+
+def page(visit: Visit) -> Response:
+    """The newest steps, or those before one."""
+    asked = visit.request.query_params
+    before = visit.number("before", largest=2**31 - 1) if "before" in asked else None
+    entry_id = visit.number("entry") if "entry" in asked else None
+    told = visit.office.pages.history(access.whose(visit.account), entry_id=entry_id, before=before, size=SIZE)
+    return visit.show(
+        "history.html",
+        steps=[(one, sentence(one.step)) for one in told],
+        entry=entry_id,
+        older=told[-1].trail_id if len(told) == SIZE else None,
+        is_newest=before is None,
+    )
+
+
+def sentence(step: Step) -> str:
+    """A step in words: who did what, and why."""
+    who = "The worker" if step.actor == WORKER else step.actor
+    details = _details(step)
+    what = EVENTS.get(step.event, step.event)
+    if step.event in (Event.DECIDED, Event.WISHED) and "decision" in details:
+        what = DECISIONS.get(str(details["decision"]), what)
+    words = f"{who} {what}"
+    if step.to_status is not None:
+        words += f": {STATUSES[_status(step.to_status)].lower()}"
+    if step.reason is not None:
+        words += f" ({step.reason.replace('_', ' ')})"
+    return words
+
+
+def _status(value: str) -> Any:
+    return next(status for status in STATUSES if status.value == value)
+
+
+def _details(step: Step) -> dict[str, Any]:
+    try:
+        told = json.loads(step.details or "{}")
+    except ValueError:
+        return {}  # somebody changed them: `check` says where
+    return told if isinstance(told, dict) else {}
+
+
+def of_entry(visit: Visit, entry_id: int) -> list[tuple[Told, str]]:
+    """One entry's newest steps, for its own page."""
+    told = visit.office.pages.history(access.whose(visit.account), entry_id=entry_id, size=SIZE)
+    return [(one, sentence(one.step)) for one in told]

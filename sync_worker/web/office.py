@@ -1,0 +1,118 @@
+"""What all pages share: the ledger, the accounts, each clinician's live services, the practice's names and time zone.
+
+The page's composition root: settings in, an `Office` out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, timedelta, tzinfo
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from sync_worker.bootstrap import Worker, bench_of, cliniko_client, heidi_client, look_times
+from sync_worker.clock import Clock
+from sync_worker.ledger import Ledger
+from sync_worker.ledger.accounts import Accounts, Logins
+from sync_worker.ledger.decisions import Decisions
+from sync_worker.ledger.pages import Pages
+from sync_worker.ledger.views import Views
+from sync_worker.model import Account, ClinicianState
+from sync_worker.settings import ClinicianSettings, Mode, Settings
+from sync_worker.web.live import Live
+from sync_worker.web.throttle import Throttle
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What pages are made from."""
+
+    ledger: Ledger
+    pages: Pages
+    views: Views
+    accounts: Accounts
+    logins: Logins
+    throttle: Throttle
+    clock: Clock
+    names: Mapping[str, str]
+    """Each clinician's name, by Heidi user id."""
+    live: Mapping[str, Live]
+    shards: Mapping[str, str]
+    practice: str
+    fixed_zone: ZoneInfo | None
+    settle: timedelta
+    surely_ended: timedelta
+    rehearse: bool
+    retention_days: int | None
+    poll_seconds: int
+    base_url: str | None
+    """The address under which people reach the page, where it is set; ends in a slash."""
+
+    def decisions(self, account: Account, seen: int | None = None) -> Decisions:
+        """What this account decides, as the trail tells it."""
+        return Decisions(self.ledger.engine, f"{account.role} {account.name}"[:64], seen=seen)
+
+    def states(self) -> dict[str, ClinicianState]:
+        """The clinicians of the settings as the ledger knows them, in the settings' order."""
+        known = self.views.clinicians()
+        return {user_id: known.get(user_id) or self.ledger.clinicians.enter(user_id) for user_id in self.names}
+
+    def zone(self) -> tzinfo:
+        """The practice's time zone: the settings', else the one that Cliniko told once, else UTC."""
+        if self.fixed_zone is not None:
+            return self.fixed_zone
+        told = next((state.time_zone for state in self.states().values() if state.time_zone), None)
+        return ZoneInfo(told) if told else UTC
+
+    def name_of(self, heidi_user_id: str) -> str:
+        """A clinician's name; their id where they left the settings."""
+        return self.names.get(heidi_user_id, heidi_user_id)
+
+    def patient_address(self, heidi_user_id: str, patient_id: str) -> str | None:
+        """A chart's address in Cliniko, as far as the practice's subdomain is known."""
+        state = self.views.clinicians().get(heidi_user_id)
+        if state is None or not state.cliniko_account or heidi_user_id not in self.shards:
+            return None
+        return f"https://{state.cliniko_account}.{self.shards[heidi_user_id]}.cliniko.com/patients/{patient_id}"
+
+    def note_address(self, heidi_user_id: str, patient_id: str, note_id: str) -> str | None:
+        """A note's address in Cliniko."""
+        chart = self.patient_address(heidi_user_id, patient_id)
+        return f"{chart}/treatment_notes/{note_id}/edit" if chart else None
+
+    def close(self) -> None:
+        """Let go of the live services' connections."""
+        for live in self.live.values():
+            live.close()
+
+
+def office_of(settings: Settings, worker: Worker, clock: Clock) -> Office:
+    """The office of a running worker: it shares the worker's ledger, and each key's rate budget."""
+    ledger = worker.ledger
+    clinicians = settings.clinicians
+    return Office(
+        ledger=ledger,
+        pages=Pages(ledger.engine),
+        views=Views(ledger.engine),
+        accounts=Accounts(ledger.engine),
+        logins=Logins(ledger.engine),
+        throttle=Throttle(clock),
+        clock=clock,
+        names={one.heidi_user_id: one.name for one in clinicians},
+        live={one.heidi_user_id: _live(settings, one, worker, clock) for one in clinicians},
+        shards={one.heidi_user_id: one.cliniko_shard for one in clinicians},
+        practice=settings.practice_name or "This practice",
+        fixed_zone=settings.timezone,
+        settle=timedelta(seconds=settings.sync_settle_seconds),
+        surely_ended=look_times(settings).second,
+        rehearse=settings.sync_mode is Mode.REHEARSE,
+        retention_days=settings.heidi_retention_days,
+        poll_seconds=settings.sync_poll_interval_seconds,
+        base_url=settings.sync_web_base_url,
+    )
+
+
+def _live(settings: Settings, clinician: ClinicianSettings, worker: Worker, clock: Clock) -> Live:
+    heidi = heidi_client(settings, clinician, clock)
+    cliniko = cliniko_client(settings, clinician, clock, worker.budget(settings, clinician))
+    bench = partial(bench_of, settings, clinician, worker.ledger, clock, heidi, cliniko)
+    return Live(heidi=heidi, cliniko=cliniko, bench=bench, ledger=worker.ledger, settings=settings, clock=clock)

@@ -1,0 +1,76 @@
+"""What Cliniko's patient button opens: the documents filed for this patient, and those that may be theirs.
+
+The button only opens an address with a number in it. It proves nothing, gives no access and changes nothing.
+"""
+
+from starlette.responses import Response
+
+from sync_worker.errors import NotPossible, RemoteError
+from sync_worker.model import Patient
+from sync_worker.web import access
+from sync_worker.web.access import Action
+from sync_worker.web.visit import Refusal, Visit
+
+LONGEST_ID = 20
+
+
+def page(visit: Visit) -> Response:
+    """One patient's page."""
+    patient_id = _patient_id(visit.request.query_params.get("patient_id", ""))
+    office, account = visit.office, visit.account
+    whose, number = access.whose(account), visit.page()
+    seen_by = [state.clinician_id for id_, state in office.states().items() if access.may_see(account, id_)]
+    office.decisions(account).saw(seen_by, office.clock.now(), patient_id=patient_id)
+    patient, troubles = _chart(visit, patient_id)
+    rows, has_more = office.pages.of_patient(patient_id, whose, page=number)
+    perhaps = office.pages.perhaps_of_patient(patient_id, whose)
+    return visit.show(
+        "patient.html",
+        patient_id=patient_id,
+        patient=patient,
+        troubles=troubles,
+        rows=rows,
+        has_more=has_more,
+        number=number,
+        perhaps=[row for row in perhaps if row.patient_id != patient_id],
+        can_look=any(Action.RETRY in access.actions(account, row) for row in perhaps),
+        note_address=office.note_address,
+        patient_address=next((office.patient_address(id_, patient_id) for id_ in _visible(visit)), None),
+    )
+
+
+def look(visit: Visit) -> Response:
+    """Ask again at once about all that may be this patient's: somebody has just mended the chart."""
+    patient_id = _patient_id(visit.form.get("patient_id", ""))
+    office, account = visit.office, visit.account
+    for row in office.pages.perhaps_of_patient(patient_id, access.whose(account)):
+        if Action.RETRY in access.actions(account, row):
+            try:
+                office.decisions(account).retry(row.entry_id, office.clock.now(), surely_ended=office.surely_ended)
+            except NotPossible:
+                continue  # somebody decided about it meanwhile
+    return visit.to(f"/patients?patient_id={patient_id}&done=look")
+
+
+def _patient_id(given: str) -> str:
+    """Raises `Refusal` for what is no number: an untrusted key to look up, and no more."""
+    if not (given.isascii() and given.isdigit() and len(given) <= LONGEST_ID):
+        raise Refusal(400, "patient_id must be the number of a Cliniko chart: open this page by Cliniko's button.")
+    return given
+
+
+def _chart(visit: Visit, patient_id: str) -> tuple[Patient | None, list[str]]:
+    """The chart as Cliniko has it now, by whichever clinician's key answers."""
+    troubles: list[str] = []
+    for user_id in _visible(visit):
+        try:
+            patient = visit.office.live[user_id].patient(patient_id)
+        except RemoteError as error:
+            troubles.append(error.sentence)
+            continue
+        return patient, [] if patient else ["Cliniko shows no chart of this number."]
+    return None, list(dict.fromkeys(troubles))
+
+
+def _visible(visit: Visit) -> list[str]:
+    return [user_id for user_id in visit.office.live if access.may_see(visit.account, user_id)]
