@@ -6,7 +6,7 @@ WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test verify prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
-	prove-conversion prove-mutants mutation results match-report pictures bench lint types check format lock clean
+	prove-conversion prove-mutants mutation results match-report pictures screenshots bench lint types check format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -76,11 +76,15 @@ match-report: .venv/dev.stamp ## Match 33,000 made-up hints to charts: none may 
 pictures: .venv/dev.stamp ## Draw the pictures of docs/notes.md anew; needs Chromium
 	$(PROVE).pictures
 
+screenshots: .venv/dev.stamp ## Take the pictures of the web page anew; needs Chromium
+	$(PROVE).web.screenshots
+
 PROVE = .venv/bin/python -m tests
 
-bench: .venv/dev.stamp ## Measure how long documents take to become notes, and hints to find their charts
+bench: .venv/dev.stamp ## Measure how long documents take to become notes, hints to find their charts, pages to answer
 	.venv/bin/python -m bench.conversion
 	.venv/bin/python -m bench.matching
+	.venv/bin/python -m bench.pages
 
 lint: .venv/dev.stamp ## Check style
 	.venv/bin/ruff check .

@@ -51,11 +51,12 @@ def _run(command: Callable[[], int], *, as_json: bool = False) -> None:
 @app.command()
 def demo(
     faults: Annotated[bool, typer.Option("--faults", help="Let the stand-in services lose answers and fail.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Keep the web page up afterwards, with demo logins.")] = False,
 ) -> None:
     """Run the real worker against stand-ins of both services, and count what became of each document."""
     from sync_worker.commands import demo as command
 
-    _run(lambda: command.demo(faults=faults))
+    _run(lambda: command.demo(faults=faults, serve=serve))
 
 
 @app.command()

@@ -69,8 +69,11 @@ def clock() -> TestClock:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if any("no Postgres" in str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])):
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    if any("no Postgres" in why for why in skipped):
         terminalreporter.write_sep("!", "THE POSTGRES TESTS DID NOT RUN: no server answers, and none can be started")
+    if any("no Chromium" in why for why in skipped):
+        terminalreporter.write_sep("!", "THE BROWSER TESTS DID NOT RUN: install Debian's chromium")
 
 
 @pytest.fixture(scope="session")

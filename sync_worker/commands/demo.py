@@ -2,7 +2,9 @@
 
 import json
 import os
+import secrets
 import shlex
+import socket
 import sys
 import tempfile
 import threading
@@ -22,14 +24,17 @@ from sync_worker.commands.errors import DONE, PARTLY, say
 from sync_worker.commands.setup import stop_on_signals
 from sync_worker.ledger.views import ReviewItem, Views
 from sync_worker.logs import configure_logging, quiet_stamina
+from sync_worker.model import Role
 from sync_worker.reference import reference_of
 from sync_worker.sandbox import Sandbox
 from sync_worker.sandbox.cliniko_records import NoteRecord
 from sync_worker.sandbox.practice import PopulatedPractice, build_practice, populate
 from sync_worker.sandbox.words import lost_words
-from sync_worker.settings import load_settings
+from sync_worker.settings import Settings, load_settings
 
 MOST_ROUNDS = 30
+SERVED_POLL_SECONDS = 10
+SERVED_WITHIN_SECONDS = 20
 POST_FAULTS = (
     "commit_then_drop",
     "drop",
@@ -67,8 +72,8 @@ class Verdict:
         return not any((*wrong, self.not_drafts, self.posted_again))
 
 
-def demo(*, faults: bool) -> int:
-    """Run the main job and print its table. 1 if any of its zeros is not zero."""
+def demo(*, faults: bool, serve: bool = False) -> int:
+    """Run the main job and print its table; with `serve` keep the page up afterwards. 1 if a zero is not zero."""
     folder = Path(tempfile.mkdtemp(prefix="sync-worker-demo-"))
     with Sandbox() as sandbox:
         populated = _populate(sandbox)
@@ -77,7 +82,9 @@ def demo(*, faults: bool) -> int:
         environment = write_settings(sandbox, populated, folder)
         again, waiting = _work(environment, folder)
         verdict = _judge(sandbox, populated, waiting, again)
-    _show(verdict, folder, faults=faults)
+        _show(verdict, folder, faults=faults)
+        if serve:
+            _serve(environment)
     return DONE if verdict.is_sound else PARTLY
 
 
@@ -165,6 +172,58 @@ def _work(environment: dict[str, str], folder: Path) -> tuple[int, list[ReviewIt
     waiting = Views(second.ledger.engine).review_list()
     second.close()
     return again, waiting
+
+
+def _serve(environment: dict[str, str]) -> None:
+    """The page, with an account of each role, while the worker goes on, until somebody ends it."""
+    from sync_worker.scheduler import Service
+    from sync_worker.web.server import PageServer
+
+    stop = threading.Event()
+    stop_on_signals(stop)
+    clock = SystemClock(stop)
+    settings = load_settings(environment | {"SYNC_WEB_BIND": _free_bind()}, env_file=None)
+    worker = Worker(settings, setup.open_ledger(settings, clock), clock)
+    password = secrets.token_urlsafe(12)
+    names = _demo_accounts(worker, settings, password, clock)
+    with PageServer(settings, worker, clock) as server:
+        if not server.wait_until_ready(SERVED_WITHIN_SECONDS):
+            say("The page cannot listen: end what uses its port, or set SYNC_WEB_BIND.")
+            stop.set()
+        say(f"The page: http://127.0.0.1:{server.port}/")
+        for name, what in names.items():
+            say(f"  {name:<10} {password}   ({what})")
+        print("Ctrl-C ends it.", flush=True)  # noqa: T201 - a command talks to a person
+        Service(worker, poll_seconds=SERVED_POLL_SECONDS, clock=clock).run()
+    worker.close()
+
+
+def _free_bind() -> str:
+    """The page's usual port, else any free one."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", 8080))
+        except OSError:
+            return "127.0.0.1:0"
+    return "127.0.0.1:8080"
+
+
+def _demo_accounts(worker: Worker, settings: Settings, password: str, clock: SystemClock) -> dict[str, str]:
+    """One account of each role; gives back their names and what they are."""
+    from sync_worker.ledger.accounts import Accounts
+    from sync_worker.passwords import hash_password
+
+    first, hashed = settings.clinicians[0], hash_password(password)
+    accounts = Accounts(worker.ledger.engine)
+    made = (
+        ("reception", Role.DESK, None, "front desk: names, birth dates and times, never a document's words"),
+        ("emma", Role.CLINICIAN, first.heidi_user_id, f"clinician: {first.name}'s own sessions, with their words"),
+        ("owner", Role.ADMIN, None, "admin: everybody's, without the words"),
+    )
+    for name, role, user_id, _ in made:
+        accounts.add(name, role, hashed, heidi_user_id=user_id, wants_second_factor=False, now=clock.now())
+    return {name: what for name, _, _, what in made}
 
 
 def _judge(sandbox: Sandbox, populated: PopulatedPractice, waiting: list[ReviewItem], again: int) -> Verdict:
