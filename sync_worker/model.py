@@ -408,12 +408,14 @@ class Backfill:
 
 
 class PauseReason(StrEnum):
-    """Why posting paused itself: a person resumes it."""
+    """Why posting is paused where nobody simply paused it: a person resumes it."""
 
     BRAKE = "brake"
     """More notes within an hour than the practice allows."""
     ANOTHER_WORKER = "another_worker"
     """Cliniko holds notes of this program that this ledger knows nothing of, and that are newer than it."""
+    WRONG_PATIENT = "wrong_patient"
+    """A person reported a note on the wrong patient."""
 
 
 class Wish(StrEnum):

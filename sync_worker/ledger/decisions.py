@@ -21,7 +21,7 @@ from sync_worker.ledger.moves import entries, entry_of, move
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AttemptRow, BackfillRow, ClinicianRow, EntryRow, Installation, TrailRow
 from sync_worker.ledger.trail import Event
-from sync_worker.model import Entry, Reason, Status, WaitsOn, Wish
+from sync_worker.model import Entry, PauseReason, Reason, Status, WaitsOn, Wish
 
 
 class Decisions:
@@ -96,6 +96,23 @@ class Decisions:
             db.execute(update(EntryRow).where(EntryRow.id == entry_id).values(asked=WaitsOn.CLINICIAN))
             self._tell(db, entry, Event.DECIDED, now, details={"decision": "ask_clinician"})
 
+    def take_back(self, entry_id: int, now: datetime) -> None:
+        """The front desk answers a question itself after all that it had passed on to the clinician."""
+        with self._deciding(entry_id) as (db, entry):
+            self._require(entry, Status.REVIEW)
+            if entry.asked is None:
+                raise NotPossible(f"Nobody was asked about entry {entry_id}.")
+            db.execute(update(EntryRow).where(EntryRow.id == entry_id).values(asked=None))
+            self._tell(db, entry, Event.DECIDED, now, details={"decision": "take_back"})
+
+    def file_after_all(self, entry_id: int, now: datetime) -> None:
+        """A document that a person had dismissed is to be filed after all: it is matched and looked for anew."""
+        with self._deciding(entry_id) as (db, entry):
+            self._require(entry, Status.SKIPPED)
+            if entry.reason is not Reason.DISMISSED:
+                raise NotPossible(f"Entry {entry_id} was not left unfiled by a person.")
+            self._move(db, entry, Status.PENDING, now, {"decision": "file_after_all"}, due_at=now, failures=0)
+
     def file_now(self, entry_id: int, now: datetime, *, settle: timedelta) -> None:
         """Let the text that is there count as settled; if it changes before the next tick, it settles anew."""
         with self._deciding(entry_id) as (db, entry):
@@ -129,7 +146,7 @@ class Decisions:
             db.execute(update(EntryRow).where(EntryRow.id == entry_id).values(**values))
             told = {"decision": "wrong_patient", "note_id": entry.note_id, "patient_id": entry.patient_id}
             self._tell(db, entry, Event.DECIDED, now, reason="wrong_patient", details=told)
-            self._pause(db, entry.clinician_id, now, reason="wrong_patient")
+            self._pause(db, entry.clinician_id, now, reason=PauseReason.WRONG_PATIENT)
 
     def saw(
         self, clinician_ids: Iterable[int], now: datetime, *, entry_id: int | None = None, patient_id: str | None = None
@@ -210,8 +227,8 @@ class Decisions:
             if clinician_ids is None:
                 db.execute(update(Installation).values(paused_at=now))
 
-    def resume(self, clinician_ids: Iterable[int] | None, now: datetime) -> None:
-        """Post again. Without clinicians, everybody's pause ends, each clinician's own included.
+    def resume(self, clinician_ids: Iterable[int] | None, now: datetime, *, own: bool = True) -> None:
+        """Post again. Without clinicians, everybody's pause ends, and with `own` each clinician's too.
 
         Where posting had paused itself, whatever made it do so is known now: the brake counts anew, and notes of
         another worker that are there now are taken for harmless.
@@ -222,14 +239,18 @@ class Decisions:
                 db.execute(update(Installation).values(paused_at=None))
             for clinician_id in self._chosen(db, clinician_ids):
                 trail.append(db, clinician_id, Event.RESUMED, at=now, actor=self._actor)
+                if not own:
+                    continue
                 where = (ClinicianRow.id == clinician_id, ClinicianRow.paused_at.is_not(None))
                 values = {"paused_at": None, "pause_reason": None, "resumed_at": now}
                 db.execute(update(ClinicianRow).where(*where).values(**values))
 
-    def _pause(self, db: Connection, clinician_id: int, now: datetime, *, reason: str | None = None) -> None:
+    def _pause(self, db: Connection, clinician_id: int, now: datetime, *, reason: PauseReason | None = None) -> None:
+        """Pause one clinician's posting. A reason that stands is kept: whoever resumes must know of it."""
         trail.append(db, clinician_id, Event.PAUSED, at=now, actor=self._actor, reason=reason)
         where = ClinicianRow.id == clinician_id
-        db.execute(update(ClinicianRow).where(where).values(paused_at=now, pause_reason=None))
+        kept = reason or ClinicianRow.pause_reason
+        db.execute(update(ClinicianRow).where(where).values(paused_at=now, pause_reason=kept))
 
     @staticmethod
     def _chosen(db: Connection, clinician_ids: Iterable[int] | None) -> list[int]:

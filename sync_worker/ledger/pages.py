@@ -32,6 +32,8 @@ class Row:
     status: Status
     reason: Reason | None
     waits_on: WaitsOn | None
+    asked: bool
+    """Whether a person passed the question on."""
     heidi_user_id: str
     session_id: str
     session_at: datetime | None
@@ -212,6 +214,7 @@ def _rows() -> Select[Any]:
         EntryRow.status,
         EntryRow.reason,
         _waits_on.label("waits_on"),
+        EntryRow.asked,
         ClinicianRow.heidi_user_id,
         EntryRow.session_id,
         SessionRow.created_at,
@@ -235,6 +238,7 @@ def _row(row: Any) -> Row:
         status=Status(row.status),
         reason=Reason(row.reason) if row.reason else None,
         waits_on=WaitsOn(row.waits_on) if is_waiting and row.waits_on else None,
+        asked=row.asked is not None,
         heidi_user_id=row.heidi_user_id,
         session_id=row.session_id,
         session_at=row.created_at,

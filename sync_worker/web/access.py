@@ -19,17 +19,20 @@ class Action(StrEnum):
     ASSIGN = "assign"
     SEARCH = "search"
     ASK_CLINICIAN = "ask-clinician"
+    TAKE_BACK = "take-back"
     DISMISS = "dismiss"
     RETRY = "retry"
     FILE_NOW = "file-now"
+    FILE_AFTER_ALL = "file-after-all"
     THERE = "there"
     NOT_THERE = "not-there"
     UPDATE_DRAFT = "update-draft"
     WRONG_PATIENT = "wrong-patient"
 
 
-DESK_ACTIONS = frozenset({Action.ASSIGN, Action.SEARCH, Action.ASK_CLINICIAN, Action.RETRY})
+DESK_ACTIONS = frozenset({Action.ASSIGN, Action.SEARCH, Action.ASK_CLINICIAN, Action.TAKE_BACK, Action.RETRY})
 """What the front desk does about questions that wait for it: whose document it is, never what it says."""
+DESK_S_OWN = frozenset({Action.ASK_CLINICIAN, Action.TAKE_BACK})
 
 DISMISSALS: Mapping[str, str] = {
     "filed_by_hand": "Already filed by hand",
@@ -76,10 +79,10 @@ def actions(account: Account, row: Row) -> Sequence[Action]:
         return ()
     possible = _possible(row)
     if account.role is Role.DESK:
-        is_theirs = row.waits_on is WaitsOn.DESK
-        return [action for action in possible if is_theirs and action in DESK_ACTIONS]
+        theirs = DESK_ACTIONS if row.waits_on is WaitsOn.DESK else {Action.TAKE_BACK}
+        return [action for action in possible if action in theirs]
     if account.role is Role.CLINICIAN:
-        return [action for action in possible if action is not Action.ASK_CLINICIAN]
+        return [action for action in possible if action not in DESK_S_OWN]
     return possible
 
 
@@ -87,9 +90,7 @@ def may_ever(account: Account, row: Row, action: Action) -> bool:
     """Whether an account may do this to a clinician's entries at all, however this one stands now."""
     if account.role is Role.DESK:
         return action in DESK_ACTIONS
-    return may_see(account, row.heidi_user_id) and not (
-        account.role is Role.CLINICIAN and action is Action.ASK_CLINICIAN
-    )
+    return may_see(account, row.heidi_user_id) and not (account.role is Role.CLINICIAN and action in DESK_S_OWN)
 
 
 def _possible(row: Row) -> list[Action]:
@@ -106,7 +107,19 @@ def _possible(row: Row) -> list[Action]:
         case Status.REVIEW if row.note_id is not None:
             update = [Action.UPDATE_DRAFT] if row.reason is Reason.REVISED else []
             return [*update, Action.DISMISS, Action.WRONG_PATIENT]
+        case Status.REVIEW if row.reason is Reason.SOURCE_GONE:
+            return [Action.DISMISS]
+        case Status.REVIEW if row.reason is Reason.NOT_CARRIED:
+            return [Action.RETRY, Action.DISMISS]
         case Status.REVIEW:
-            ask = [Action.ASK_CLINICIAN] if row.waits_on is WaitsOn.DESK else []
-            return [Action.ASSIGN, Action.SEARCH, Action.RETRY, *ask, Action.DISMISS]
+            return [Action.ASSIGN, Action.SEARCH, Action.RETRY, *_passing_on(row), Action.DISMISS]
+        case Status.SKIPPED if row.reason is Reason.DISMISSED:
+            return [Action.FILE_AFTER_ALL]
     return []
+
+
+def _passing_on(row: Row) -> list[Action]:
+    """To ask the clinician, or to take that back."""
+    if row.asked:
+        return [Action.TAKE_BACK]
+    return [Action.ASK_CLINICIAN] if row.waits_on is WaitsOn.DESK else []

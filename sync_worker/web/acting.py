@@ -10,6 +10,7 @@ from datetime import date
 from starlette.responses import Response
 
 from sync_worker.commands.review import CLINIKO_ID
+from sync_worker.convert import canonical_text
 from sync_worker.errors import NotPossible
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.pages import Row
@@ -64,6 +65,18 @@ def ask_clinician(visit: Visit) -> Response:
     return _decided(visit, Action.ASK_CLINICIAN, lambda decisions, row: decisions.ask_clinician(row.entry_id, now))
 
 
+def take_back(visit: Visit) -> Response:
+    """Answer the question at the front desk after all."""
+    now = visit.office.clock.now()
+    return _decided(visit, Action.TAKE_BACK, lambda decisions, row: decisions.take_back(row.entry_id, now))
+
+
+def file_after_all(visit: Visit) -> Response:
+    """File what was dismissed: a stray click is no last word."""
+    now = visit.office.clock.now()
+    return _decided(visit, Action.FILE_AFTER_ALL, lambda decisions, row: decisions.file_after_all(row.entry_id, now))
+
+
 def dismiss(visit: Visit) -> Response:
     """Do not file it; or, once filed, be done with the question."""
     code = visit.form.get("code", "")
@@ -95,13 +108,11 @@ def file_now(visit: Visit) -> Response:
 
 
 def there(visit: Visit) -> Response:
-    """End a doubt: this is its note. The note is looked up first, as a slip of the pen would lose the document."""
+    """End a doubt: this is its note. It is looked at first, as a slip of the pen would lose the document."""
     note_id = _id_in(visit, "note_id", "Choose the note, or give the number at the end of its address in Cliniko.")
 
     def decide(decisions: Decisions, row: Row) -> None:
-        live = visit.office.live.get(row.heidi_user_id)
-        if live is None or live.note(note_id) is None:
-            raise NotPossible("Cliniko shows this clinician no note of that number: check it.")
+        _require_its_note(visit, row, note_id)
         decisions.resolve_there(row.entry_id, note_id, visit.office.clock.now())
 
     return _decided(visit, Action.THERE, decide)
@@ -130,20 +141,24 @@ def update_draft(visit: Visit) -> Response:
 def wrong_patient(visit: Visit) -> Response:
     """The note is on the wrong patient: stop, take it back, never file it there again."""
 
-    def decide(decisions: Decisions, row: Row) -> None:
-        _refuse_in_rehearsal(visit)
-        decisions.wrong_patient(row.entry_id, visit.office.clock.now())
+    now = visit.office.clock.now()
+    return _decided(visit, Action.WRONG_PATIENT, lambda decisions, row: decisions.wrong_patient(row.entry_id, now))
 
-    return _decided(visit, Action.WRONG_PATIENT, decide)
+
+def lead_back(visit: Visit) -> Response:
+    """Whoever opens a form's address without its form sees the entry: after a search and the back button, say."""
+    return visit.to(f"/review/{visit.number('entry')}")
 
 
 PAGES: Mapping[Action, Callable[[Visit], Response]] = {
     Action.ASSIGN: assign,
     Action.SEARCH: search,
     Action.ASK_CLINICIAN: ask_clinician,
+    Action.TAKE_BACK: take_back,
     Action.DISMISS: dismiss,
     Action.RETRY: retry,
     Action.FILE_NOW: file_now,
+    Action.FILE_AFTER_ALL: file_after_all,
     Action.THERE: there,
     Action.NOT_THERE: not_there,
     Action.UPDATE_DRAFT: update_draft,
@@ -178,8 +193,9 @@ def _row_for(visit: Visit, action: Action) -> Row | Response:
 
 def _too_late(visit: Visit, row: Row, sentence: str) -> Response:
     """What is there now, and who was faster where somebody was."""
-    now_there = visit.office.pages.row(row.entry_id) or row
-    last = visit.office.pages.last_decision(row.entry_id)
+    pages = visit.office.pages
+    now_there = pages.row(row.entry_id) or row
+    last = pages.last_decision(row.entry_id) if pages.newest_step(row.entry_id) != _seen(visit) else None
     told = f" {when(last.at, visit.office.zone())}: {history.sentence(last)}." if last is not None else ""
     return show(visit, now_there, problem=f"{sentence}{told}", status=409)
 
@@ -203,6 +219,24 @@ def _day(given: str) -> date | None:
         return date.fromisoformat(given)
     except ValueError:
         return None
+
+
+def _require_its_note(visit: Visit, row: Row, note_id: str) -> None:
+    """Raise `NotPossible` unless the note is the patient's whom the entry was sent for, and carries its reference."""
+    live = visit.office.live.get(row.heidi_user_id)
+    note = live.note(note_id) if live is not None else None
+    if live is None or note is None:
+        raise NotPossible("Cliniko shows this clinician no note of that number: check it.")
+    chart = live.patient(row.patient_id) if row.patient_id else None
+    theirs = {row.patient_id, chart.merged_into if chart is not None else None}
+    if note.patient_id not in theirs:
+        raise NotPossible("That note is another patient's: look on the chart of the one whom it was meant for.")
+    mark = f"ref {row.reference}"
+    if mark not in note.title and mark not in canonical_text(note.content):
+        raise NotPossible(
+            f"That note does not carry this document's reference, {row.reference}, so it is not its note. If somebody "
+            "took the reference out, an admin says so by `sync-worker review resolve`."
+        )
 
 
 def _refuse_in_rehearsal(visit: Visit) -> None:

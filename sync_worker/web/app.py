@@ -62,6 +62,7 @@ ADDRESSES = (
     Address("/review", "GET", review.page),
     Address("/review/{entry}", "GET", entry.page),
     *(Address(f"/review/{{entry}}/{action}", "POST", page) for action, page in acting.PAGES.items()),
+    *(Address(f"/review/{{entry}}/{action}", "GET", acting.lead_back) for action in acting.PAGES),
     Address("/patients", "GET", patient.page),
     Address("/patients/look", "POST", patient.look),
     Address("/history", "GET", history.page),
@@ -205,9 +206,12 @@ def _to_login(visit: Visit, login: Login | None) -> Response:
     if login is not None:
         return visit.to("/second-factor")
     request = visit.request
+    if request.method == "POST":
+        entry_id = request.path_params.get("entry", "")
+        wanted = f"/review/{entry_id}" if entry_id else "/"
+        return RedirectResponse(f"/login?ended=1&next={quote(wanted, safe='/')}", 303)
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    is_page = request.method == "GET" and wanted != "/"
-    return RedirectResponse(f"/login?next={quote(wanted, safe='/')}" if is_page else "/login", 303)
+    return RedirectResponse(f"/login?next={quote(wanted, safe='/')}" if wanted != "/" else "/login", 303)
 
 
 def _refused(visit: Visit, refusal: Refusal) -> Response:

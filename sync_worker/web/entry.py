@@ -3,20 +3,21 @@
 Reads live what the person who asks may see, after the look was written down.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from starlette.responses import Response
 
+from sync_worker import lifecycle
 from sync_worker.advice import ADVICE
 from sync_worker.errors import ConfigurationError, RemoteError
 from sync_worker.ledger.pages import Row
-from sync_worker.model import Candidate, Entry, Hint, Patient, Reason, Status, StoredNote
+from sync_worker.model import Candidate, Entry, Hint, Patient, Status, StoredNote
 from sync_worker.web import access, history
 from sync_worker.web.access import Action
 from sync_worker.web.live import Live, Words
 from sync_worker.web.visit import Refusal, Visit
-from sync_worker.web.words import Field, fields
+from sync_worker.web.words import Field, fields, when
 
 NOT_KNOWN = "This clinician is not in the settings any more, so nothing can be read live."
 
@@ -33,6 +34,14 @@ class Chart:
     """Whether a note may be filed on it: a chart in use."""
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One question of a note that is stored, with its answer as Cliniko's HTML."""
+
+    name: str
+    answer: str
+
+
 @dataclass(slots=True)
 class Seen:
     """What was read live for one look at an entry. `troubles` are what could not be read, one sentence each."""
@@ -43,6 +52,8 @@ class Seen:
     words: Words | None = None
     patient: Patient | None = None
     note: StoredNote | None = None
+    said: list[Said] = field(default_factory=list)
+    """What the stored note says, where the one who asks may read it."""
     notes: list[StoredNote] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
@@ -87,6 +98,9 @@ def show(
         advice=ADVICE.get(row.reason) if row.reason else None,
         actions={action.name: action in actions for action in Action},
         dismissals=_dismissals(row) if Action.DISMISS in actions else {},
+        waits_because=waits_because(visit, row, entry) if row.status is Status.PENDING else "",
+        siblings=_filed_siblings(visit, entry) if row.barred else [],
+        rehearse=office.rehearse,
         sees_words=sees_words,
         problem=problem,
         seen_step=office.pages.newest_step(row.entry_id),
@@ -103,12 +117,14 @@ def look(visit: Visit, live: Live, row: Row, entry: Entry, *, sees_words: bool) 
     """Read live what this look needs; what cannot be read is told, and hides nothing else."""
     seen = Seen()
     try:
-        if row.note_id is None and row.status not in (Status.SKIPPED, Status.WITHDRAWN):
+        if row.note_id is not None:
+            _read_receipt(live, row, seen, sees_words=sees_words)
+        elif row.pinned and row.status is Status.PENDING:
+            seen.hint = live.hints([row.session_id]).get(row.session_id)
+            seen.patient = live.patient(row.patient_id or "")
+        elif row.status not in (Status.SKIPPED, Status.WITHDRAWN):
             _read_whom(visit, live, row, entry, seen)
-        if row.note_id is not None and row.patient_id is not None:
-            seen.patient = live.patient(row.patient_id)
-            seen.note = live.note(row.note_id)
-        elif row.status is Status.IN_DOUBT or _is_doubt(row):
+        if row.note_id is None and (row.status is Status.IN_DOUBT or row.reason in lifecycle.DOUBTS):
             seen.notes = live.notes_like(entry, entry.found_at)
             seen.patient = live.patient(row.patient_id) if row.patient_id else None
     except RemoteError as error:
@@ -120,6 +136,46 @@ def look(visit: Visit, live: Live, row: Row, entry: Entry, *, sees_words: bool) 
             seen.troubles.append(error.sentence)
     seen.troubles = list(dict.fromkeys(seen.troubles))
     return seen
+
+
+def waits_because(visit: Visit, row: Row, entry: Entry) -> str:
+    """Why an entry that nothing is asked about is not filed yet."""
+    office = visit.office
+    if office.rehearse:
+        return "This is a rehearsal: nothing is filed."
+    if office.ledger.clinicians.is_paused(entry.clinician_id):
+        return "Filing is paused: it is filed once filing is resumed."
+    rested = max(entry.text_since + office.settle, entry.due_at)
+    if rested > office.clock.now():
+        return f"It is filed at {when(rested, office.zone())} at the soonest: until then its text must not change."
+    return "It is filed within seconds; look again to see it done."
+
+
+def _filed_siblings(visit: Visit, entry: Entry) -> list[Row]:
+    """The session's other notes: what is wrong with one patient is wrong with all of them."""
+    others = visit.office.ledger.entries.of_session(entry.session_id)
+    rows = [visit.office.pages.row(one.entry_id) for one in others if one.entry_id != entry.entry_id and one.note_id]
+    return [row for row in rows if row is not None and row.status is not Status.WITHDRAWN]
+
+
+def _read_receipt(live: Live, row: Row, seen: Seen, *, sees_words: bool) -> None:
+    """The note as it is stored, whose it is there, and whom Heidi's session names: the two must be one."""
+    seen.hint = live.hints([row.session_id]).get(row.session_id)
+    seen.note = live.note(row.note_id or "")
+    patient_id = (seen.note.patient_id if seen.note is not None else None) or row.patient_id
+    seen.patient = live.patient(patient_id) if patient_id else None
+    if sees_words and seen.note is not None:
+        seen.said = list(_said_in(seen.note))
+
+
+def _said_in(note: StoredNote) -> Iterator[Said]:
+    """The questions of a stored note. Whatever is not as Cliniko's reference describes is left out: it is for show."""
+    sections = (note.content or {}).get("sections")
+    for section in sections if isinstance(sections, list) else ():
+        questions = section.get("questions") if isinstance(section, dict) else None
+        for question in questions if isinstance(questions, list) else ():
+            if isinstance(question, dict):
+                yield Said(str(question.get("name") or ""), str(question.get("answer") or ""))
 
 
 def charts_of(visit: Visit, row: Row, candidates: Sequence[Candidate], patients: dict[str, Patient]) -> list[Chart]:
@@ -142,10 +198,6 @@ def _read_whom(visit: Visit, live: Live, row: Row, entry: Entry, seen: Seen) -> 
     seen.is_gone = whom.session is None
     seen.hint = whom.session.hint if whom.session is not None else None
     seen.charts = charts_of(visit, row, whom.candidates, whom.charts)
-
-
-def _is_doubt(row: Row) -> bool:
-    return row.reason in (Reason.TWICE_IN_DOUBT, Reason.TWO_NOTES, Reason.DOUBT_KEY_GONE)
 
 
 def _dismissals(row: Row) -> dict[str, str]:

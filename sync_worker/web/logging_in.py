@@ -34,6 +34,7 @@ _KEY = secrets.token_bytes(32)
 """What the login page's tokens are made with, as long as this process lives."""
 WRONG = "That name and password do not fit together. Names are as an admin gave them; passwords tell capitals apart."
 TOO_MANY = "Too many tries: wait a minute, then try again."
+ENDED = "Your login had ended, so nothing was done. Log in, and do it again."
 WRONG_CODE = "That code does not fit, or was used already: wait for the next one."
 
 
@@ -42,7 +43,7 @@ def page(visit: Visit) -> Response:
     wanted = own_path(visit.request.query_params.get("next", "/"))
     if visit.login is not None:
         return visit.to(wanted if visit.login.second_factor_passed else "/second-factor")
-    return _ask(visit, wanted)
+    return _ask(visit, wanted, ENDED if "ended" in visit.request.query_params else "")
 
 
 def log_in(visit: Visit) -> Response:
@@ -50,7 +51,7 @@ def log_in(visit: Visit) -> Response:
     require_token(_token(visit.request.cookies.get(_cookie(visit), "")), visit.form)
     office, now = visit.office, visit.office.clock.now()
     name, wanted = visit.form.get("name", "").strip(), own_path(visit.form.get("next", "/"))
-    address = visit.request.client.host if visit.request.client else ""
+    address = _address(visit)
     if not office.throttle.allows(name=name, address=address):
         log.warning("login.throttled")
         return _ask(visit, wanted, TOO_MANY, 429)
@@ -59,6 +60,7 @@ def log_in(visit: Visit) -> Response:
     if known is None or not fits or known[0].disabled:
         log.warning("login.refused")
         return _ask(visit, wanted, WRONG, 403)
+    office.throttle.give_back(name=name, address=address)
     account = known[0]
     if visit.login is not None:
         office.logins.end(visit.request.cookies.get(cookie_name(office, visit.request), ""))
@@ -95,8 +97,8 @@ def second(visit: Visit) -> Response:
     wanted = own_path(visit.form.get("next", "/"))
     if visit.login is not None and visit.login.second_factor_passed:
         return visit.to(wanted)
-    if not office.throttle.allows(name=f"code {account.name}", address=""):
-        return _ask_code(visit, wanted, TOO_MANY, 429)
+    if not office.throttle.allows(name=f"code {account.name}", address=f"code {_address(visit)}"):
+        return _end_half_way(visit)
     secret = account.totp_secret or _enrolling(visit)
     step = totp_step(secret, visit.form.get("code", ""), now)
     if step is not None and account.totp_secret is None:
@@ -108,6 +110,18 @@ def second(visit: Visit) -> Response:
     answer = visit.to(wanted)
     set_cookie(visit, answer, office.logins.begin(account.account_id, now, second_factor_passed=True))
     return answer
+
+
+def _end_half_way(visit: Visit) -> Response:
+    """Whoever guesses at codes gives the password again first."""
+    visit.office.logins.end(visit.request.cookies.get(cookie_name(visit.office, visit.request), ""))
+    answer = _ask(visit, "/", TOO_MANY, 429)
+    drop_cookie(visit, answer)
+    return answer
+
+
+def _address(visit: Visit) -> str:
+    return visit.request.client.host if visit.request.client else ""
 
 
 def _ask_code(visit: Visit, wanted: str, problem: str = "", status: int = 200) -> Response:

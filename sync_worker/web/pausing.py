@@ -26,7 +26,8 @@ def resume(visit: Visit) -> Response:
     decisions = visit.office.decisions(visit.account)
     if user_id is not None and decisions.is_everybody_paused():
         raise NotPossible("Posting is paused for everybody: an admin resumes that.")
-    decisions.resume(_ids(visit, user_id), visit.office.clock.now())
+    # a clinician's own pause, after a wrong patient for instance, is not ended by the way
+    decisions.resume(_ids(visit, user_id), visit.office.clock.now(), own=user_id is not None)
     return visit.to("/?done=resume")
 
 

@@ -54,6 +54,7 @@ def environment() -> Environment:
         WAITS_ON=words.WAITS_ON,
         born=words.born,
         full_name=words.full_name,
+        named=words.named,
         hinted=words.hinted,
         shown_html=shown_html,
         reads_as_html=reads_as_html,
@@ -76,7 +77,7 @@ def render(visit: "Visit", template: str, **values: Any) -> str:
         "ago": lambda at: words.ago(at, now),
         "lasting": lambda at: words.lasting(at, now),
         "name_of": office.name_of,
-        "done": words.DONE.get(visit.request.query_params.get("done", "")),
+        "is_done": "done" in visit.request.query_params,
         "is_desk": login is not None and login.account.role is Role.DESK,
     }
     return environment().get_template(template).render({**shared, **values})

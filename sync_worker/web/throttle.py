@@ -30,12 +30,19 @@ class Throttle:
         with self._lock:
             if len(self._tries) > MOST_KEPT:
                 self._forget(now)
-            tries = [self._of(key, now) for key in (("account", name.casefold()), ("address", address))]
+            tries = [self._of(key, now) for key in _keys(name, address)]
             if any(len(one) >= TRIES for one in tries):
                 return False
             for one in tries:
                 one.append(now)
             return True
+
+    def give_back(self, *, name: str, address: str) -> None:
+        """The try was a good one: a practice behind one address comes to work within a minute."""
+        with self._lock:
+            for key in _keys(name, address):
+                if tries := self._tries.get(key):
+                    tries.pop()
 
     def _of(self, key: tuple[str, str], now: float) -> deque[float]:
         tries = self._tries.setdefault(key, deque())
@@ -47,3 +54,7 @@ class Throttle:
         old = [key for key, tries in self._tries.items() if not tries or now - tries[-1] >= WINDOW_SECONDS]
         for key in old:
             del self._tries[key]
+
+
+def _keys(name: str, address: str) -> list[tuple[str, str]]:
+    return [("account", name.casefold()), *([("address", address)] if address else [])]

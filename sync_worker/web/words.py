@@ -61,6 +61,8 @@ DECISIONS: Mapping[str, str] = {
     "resolve": "said that the note is there",
     "resolve_not_there": "said that the note is not there",
     "ask_clinician": "asked the clinician",
+    "take_back": "took the question back",
+    "file_after_all": "wants it filed after all",
     "file_now": "had it filed at once",
     "update_draft": "had the draft updated",
     "wrong_patient": "reported the wrong patient",
@@ -81,21 +83,6 @@ EVENTS: Mapping[str, str] = {
     Event.RESTORED: "put the ledger back from a copy",
     Event.VIEWED: "looked at a patient's page",
 }
-DONE: Mapping[str, str] = {
-    "assign": "Noted. It is filed on that patient within seconds; look again to see it done.",
-    "ask-clinician": "Noted. It waits for the clinician now.",
-    "dismiss": "Noted. It is not filed, or left as it is.",
-    "retry": "Noted. It is tried again within seconds; look again to see what came of it.",
-    "file-now": "Noted. It is filed within seconds if its patient is clear; look again to see it done.",
-    "there": "Noted. The doubt is over: that is its note.",
-    "not-there": "Noted. It is filed once more, on the same patient, two minutes from now at the soonest.",
-    "update-draft": "Noted. The draft is updated within seconds if nobody has touched it; look again to see it done.",
-    "wrong-patient": "Noted. Posting for this clinician is paused and the note is taken back if nobody has touched it.",
-    "look": "Noted. What may be this patient's is looked at again within seconds.",
-    "pause": "Posting is paused. Sessions are still read, and nothing is lost.",
-    "resume": "Posting is on again.",
-}
-"""What is said after an action, by its address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +136,7 @@ def fields(candidate: Candidate, patient: Patient) -> Sequence[Field]:
         elif name in agrees:
             found.append(Field(name, theirs, "agrees", "; ".join(agrees[name])))
         elif name in _ALWAYS:
-            found.append(Field(name, theirs, "unknown", "not known on both sides"))
+            found.append(Field(name, theirs, "unknown", "not compared: unknown, or not one person's"))
     return found
 
 
@@ -170,6 +157,11 @@ def full_name(patient: Patient) -> str:
 def born(day: date | None) -> str:
     """A birth date in words."""
     return f"{day.day} {day:%B %Y}" if day is not None else "no birth date"
+
+
+def named(patient: Patient) -> str:
+    """A chart's name and birth date."""
+    return f"{full_name(patient)}, {'born ' if patient.birth_date else ''}{born(patient.birth_date)}"
 
 
 def hinted(hint: Hint) -> str:

@@ -1,5 +1,7 @@
 """What people decide on the page, and what becomes of it in Cliniko."""
 
+import html
+
 from sync_worker.model import Role, Status
 from tests.conftest import Clinic
 from tests.web.house import House, open_house
@@ -12,7 +14,7 @@ def test_reception_chooses_between_two_charts_and_the_note_is_filed_under_its_cl
     assert "Several charts fit" in reception.page.text
     assert "Mary Jones, born 3 February 1980" in reception.page.text
     reception.press("File on Mary Jones")
-    assert "Noted. It is filed on that patient" in reception.page.text
+    assert "Somebody chose Mary Jones, born 3 February 1980. It is filed within seconds" in reception.page.text
     house.clinic.tick()
     [note] = house.clinic.notes()
     assert note.draft
@@ -41,10 +43,13 @@ def test_reception_asks_the_clinician_and_can_decide_no_more(house: House) -> No
     reception, ada = house.person(Role.DESK), house.person(Role.CLINICIAN)
     reception.get(f"/review/{entry}")
     reception.press("Ask the clinician")
-    assert "It waits for the clinician now" in reception.page.text
+    assert "waiting for the clinician" in reception.page.text
     assert "Try again" not in reception.buttons
     ada.get("/")
     assert "1 waits for you" in ada.page.text
+    reception.press("Take the question back")
+    assert "waiting for the front desk" in reception.page.text
+    assert "File on Mary Jones, 3 February 1980" in reception.buttons
 
 
 def test_a_clinician_reads_the_document_and_the_note_and_says_that_it_is_filed_already(house: House) -> None:
@@ -57,6 +62,9 @@ def test_a_clinician_reads_the_document_and_the_note_and_says_that_it_is_filed_a
     found = house.pages.row(entry)
     assert found is not None
     assert found.status is Status.SKIPPED
+    ada.press("File it after all")
+    house.clinic.tick()
+    assert house.waiting() == [entry]
 
 
 def test_the_slower_of_two_is_told_what_the_first_one_did(house: House) -> None:
@@ -146,6 +154,23 @@ def test_a_note_that_is_not_there_is_filed_once_more_after_two_minutes(house: Ho
     assert len(house.clinic.notes()) == 1
 
 
+def test_a_note_of_somebody_else_and_one_without_the_reference_end_no_doubt(house: House) -> None:
+    entry, _ = a_doubt(house)
+    ours = house.pages.row(entry)
+    assert ours is not None
+    other = house.clinic.a_patient("Other", "Person", "1950-01-01")
+    for patient_id, said in ((other, "another patient's"), (ours.patient_id or "", "does not carry this document's")):
+        note_id = house.clinic.cliniko.add_note_by_hand(
+            patient_id=patient_id, practitioner_id=house.clinic.practitioner_id, title="Mine", content=None
+        )
+        ada = house.person(Role.CLINICIAN, f"ada-{note_id[-3:]}")
+        ada.get(f"/review/{entry}")
+        answer = ada.press("It is there", note_id=note_id)
+        assert answer.status_code == 409
+        assert said in html.unescape(answer.text)
+    assert house.pages.row(entry) == ours
+
+
 def test_a_note_of_another_number_ends_no_doubt(house: House) -> None:
     entry, _ = a_doubt(house)
     ada = house.person(Role.CLINICIAN)
@@ -188,6 +213,45 @@ def test_the_wrong_patient_stops_the_clinician_takes_the_note_back_and_bars_the_
     assert "Filing is paused" in ada.get("/").text
 
 
+def test_the_session_s_other_notes_are_named_and_its_next_document_is_asked_about(house: House) -> None:
+    _, session_id, _ = a_filed_note(house)
+    house.clinic.a_document(session_id, "# Exercises\n\nSquats, ten times a day, with the band.", name="Exercises")
+    house.clinic.tick()
+    assert house.clinic.posts() == 2
+    ada = house.person(Role.CLINICIAN)
+    ada.get("/review/1")
+    ada.press("It is the wrong patient")
+    assert "entry 2</a>, and report it too" in ada.page.text
+    house.clinic.tick()
+    house.clinic.a_document(session_id, "# Letter\n\nDear doctor, thank you for your referral.", name="GP letter")
+    ada.get("/")
+    ada.press("Resume physio-1")
+    house.clinic.ticks(2)
+    assert house.clinic.posts() == 2
+    assert "names another patient now" in ada.get("/review").text
+
+
+def test_resuming_everybody_does_not_end_what_a_wrong_patient_began(house: House) -> None:
+    a_filed_note(house)
+    owner = house.person(Role.ADMIN)
+    owner.get("/review/1")
+    owner.press("It is the wrong patient")
+    owner.get("/")
+    owner.press("Pause filing for everybody")
+    owner.press("Resume filing for everybody")
+    assert "Filing is paused." in owner.page.text
+    owner.press("Resume physio-1")
+    assert "Filing is on." in owner.page.text
+
+
+def test_the_receipt_says_whom_heidi_names_and_whom_to_tell(house: House) -> None:
+    a_filed_note(house)
+    reception = house.person(Role.DESK)
+    page = html.unescape(reception.get("/review/1").text)
+    assert "Heidi's session names Mary Jones, born 3 February 1980" in page
+    assert "tell physio-1 or an admin of this page at once" in page
+
+
 def test_a_note_that_its_author_touched_is_left_to_them_with_the_steps(house: House) -> None:
     a_filed_note(house)
     [note] = house.clinic.notes()
@@ -220,7 +284,7 @@ def test_pausing_and_resuming(house: House) -> None:
     ada = house.person(Role.CLINICIAN)
     ada.get("/")
     ada.press("Pause physio-1")
-    assert "Posting is paused" in ada.page.text
+    assert "Filing is paused." in ada.page.text
     house.clinic.a_finished_document()
     house.clinic.tick()
     assert house.clinic.notes() == []

@@ -184,6 +184,38 @@ def test_the_sixth_try_within_a_minute_is_refused_for_a_name_that_exists_and_for
     assert somebody.log_in("reception").url.path == "/"
 
 
+def test_a_whole_practice_behind_one_address_comes_to_work_within_a_minute(house: House) -> None:
+    for number in range(8):
+        house.an_account(f"staff{number}", Role.DESK)
+        assert house.somebody().log_in(f"staff{number}").url.path == "/"
+
+
+def test_whoever_guesses_at_codes_gives_the_password_again_and_keeps_nobody_else_out(house: House) -> None:
+    house.an_account("owner", Role.ADMIN, second_factor=True)
+    guesser = house.somebody()
+    guesser.log_in("owner")
+    for _ in range(5):
+        assert guesser.press("Go on", code="000000").status_code == 403
+    assert guesser.press("Go on", code="000000").status_code == 429
+    assert guesser.get("/review").url.path == "/login"
+
+
+def test_who_presses_a_button_after_their_login_ended_is_told_that_nothing_was_done(house: House) -> None:
+    entry = house.a_question()
+    reception = house.person(Role.DESK)
+    reception.get(f"/review/{entry}")
+    house.clinic.clock.advance(31 * MINUTE)
+    answer = reception.press("Try again")
+    assert "Your login had ended, so nothing was done." in answer.text
+    assert reception.press("Log in", name="reception", password=PASSWORD).url.path == f"/review/{entry}"
+
+
+def test_the_address_of_a_form_leads_back_to_its_entry(house: House) -> None:
+    entry = house.a_question()
+    reception = house.person(Role.DESK)
+    assert reception.get(f"/review/{entry}/search").url.path == f"/review/{entry}"
+
+
 def _without_tokens(text: str) -> str:
     return re.sub(r'value="[^"]*"', "", text)
 

@@ -56,7 +56,7 @@ def test_reception_decides_an_ambiguous_match_and_the_note_is_in_cliniko_within_
     page.get_by_role("link", name="See what waits").click()
     page.get_by_role("link", name="Several charts fit").click()
     page.get_by_role("button", name="File on Mary Jones, 3 February 1980").first.click()
-    expect(page.get_by_role("status")).to_contain_text("It is filed on that patient within seconds")
+    expect(page.get_by_role("status")).to_contain_text("Noted.")
     wait_for(house.clinic.notes)
     [note] = house.clinic.notes()
     assert note.practitioner_id == house.clinic.practitioner_id
