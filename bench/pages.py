@@ -28,14 +28,15 @@ from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
 from sync_worker.commands.setup import open_ledger
 from sync_worker.ledger.accounts import Accounts, Logins
-from sync_worker.ledger.tables import ClinicianRow, EntryRow, SessionRow, TrailRow
+from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow, SessionRow, TrailRow
 from sync_worker.model import Reason, Role, Status
 from sync_worker.settings import load_settings
 from sync_worker.web.app import build_app
 from sync_worker.web.office import office_of
 
 ENTRIES, ASKED = 100_000, 30
-WAITING_SHARE = 0.02
+EVERY_WAITING = 50
+"""One entry in so many waits for a person."""
 RESULTS = Path(__file__).parent / "results" / "pages.json"
 NOW = datetime.now(UTC)
 PATIENT = "1700000000000000001"
@@ -60,6 +61,7 @@ def fill(engine: Engine, clinician_id: int, entries: int) -> None:
             db.execute(insert(SessionRow), [_session(n, clinician_id, every) for n in numbers])
             db.execute(insert(EntryRow), [_entry(n, clinician_id, every) for n in numbers])
             db.execute(insert(TrailRow), [_step(n, k, clinician_id, every) for n in numbers for k in range(3)])
+            db.execute(insert(AttemptRow), [_attempt(n, every) for n in numbers if n % EVERY_WAITING])
     with engine.begin() as db:
         db.execute(update(ClinicianRow).values(trail_number=entries * 3, trail_hash=bytes(32)))
 
@@ -75,7 +77,7 @@ def _session(number: int, clinician_id: int, every: timedelta) -> dict[str, obje
 
 
 def _entry(number: int, clinician_id: int, every: timedelta) -> dict[str, object]:
-    at, waits = _at(number, every), number % round(1 / WAITING_SHARE) == 0
+    at, waits = _at(number, every), number % EVERY_WAITING == 0
     candidate = {"patient_id": str(number % 5_000), "for": ["birth_date"], "against": ["given_name"]}
     return {
         "clinician_id": clinician_id,
@@ -96,15 +98,26 @@ def _entry(number: int, clinician_id: int, every: timedelta) -> dict[str, object
     }
 
 
+def _attempt(number: int, every: timedelta) -> dict[str, object]:
+    at = _at(number, every)
+    of = {"entry_id": number + 1, "number": 1, "kind": "create", "epoch": 1, "patient_id": str(number % 5_000)}
+    ended = {"started_at": at, "ended_at": at, "outcome": "accepted", "note_id": f"n{number}"}
+    return of | ended | {"fingerprint": bytes(32), "looks": 0}
+
+
+STEPS = (("entered", None, "pending"), ("claimed", "pending", "posting"), ("moved", "posting", "posted"))
+
+
 def _step(number: int, step: int, clinician_id: int, every: timedelta) -> dict[str, object]:
+    event, from_status, to_status = STEPS[step]
     return {
         "clinician_id": clinician_id,
         "number": number * 3 + step + 1,
         "at": _at(number, every),
         "entry_id": number + 1,
-        "event": "moved",
-        "from_status": "pending",
-        "to_status": "posted",
+        "event": event,
+        "from_status": from_status,
+        "to_status": to_status,
         "actor": "worker",
         "hash": bytes(32),
     }

@@ -8,6 +8,11 @@ down_revision = "0005_waived"
 branch_labels = None
 depends_on = None
 
+_OF_A_PART = (
+    ("ix_attempts_accepted", "attempts", "ended_at", "kind = 'create' AND outcome = 'accepted'"),
+    ("ix_trail_found", "trail", "at", "to_status = 'posted' AND from_status <> 'posting'"),
+)
+
 
 def upgrade() -> None:
     """Nobody has an account yet: `sync-worker users add` makes the first."""
@@ -49,10 +54,14 @@ def upgrade() -> None:
     op.add_column("entries", sa.Column("barred", sa.String(length=255), nullable=True))
     op.create_index("ix_entries_patient", "entries", ["patient_id"])
     op.create_index("ix_trail_at", "trail", ["at"])
+    for name, table, column, part in _OF_A_PART:
+        op.create_index(name, table, [column], sqlite_where=sa.text(part), postgresql_where=sa.text(part))
 
 
 def downgrade() -> None:
     """Accounts are forgotten, and what was passed on waits where it waited before."""
+    for name, table, _, _ in _OF_A_PART:
+        op.drop_index(name, table_name=table)
     op.drop_index("ix_trail_at", table_name="trail")
     op.drop_index("ix_entries_patient", table_name="entries")
     op.drop_column("entries", "barred")

@@ -4,20 +4,22 @@ Each question takes an index and a limit: a page costs the same whether the ledg
 is the clinicians whose entries somebody may see; None is all of them.
 """
 
+from bisect import bisect
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import pairwise
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, String, and_, case, cast, func, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, String, and_, case, cast, exists, func, or_, select, text
+from sqlalchemy.orm import aliased
 
 from sync_worker import lifecycle
 from sync_worker.ledger.moves import WORKER
 from sync_worker.ledger.storage import reading
-from sync_worker.ledger.tables import ClinicianRow, EntryRow, SessionRow, TrailRow
+from sync_worker.ledger.tables import ACCEPTED, FOUND, AttemptRow, ClinicianRow, EntryRow, SessionRow, TrailRow
 from sync_worker.ledger.trail import Event, Step
-from sync_worker.model import Reason, Status, WaitsOn, Wish
+from sync_worker.model import AttemptKind, Reason, Status, WaitsOn, Wish
 
 PAGE = 20
 """Rows of a list on one page."""
@@ -75,14 +77,13 @@ class Pages:
     # ------------------------------------------------------------ counts
 
     def filed_between(self, moments: Sequence[datetime], whose: Whose = None) -> list[int]:
-        """How many notes were filed between each moment and the next one."""
-        counts: list[int] = []
-        filed = EntryRow.status == Status.POSTED
+        """How many notes were filed between each moment and the next one, whatever became of them since."""
+        made, found = _filed(moments[0], moments[-1], whose)
         with reading(self._engine) as db:
-            for since, until in pairwise(moments):
-                span = (EntryRow.status_since >= since, EntryRow.status_since < until)
-                counts.append(int(db.execute(_counted(whose).where(filed, *span)).scalar_one()))
-        return counts
+            times = [*db.execute(made).scalars(), *db.execute(found).scalars()]
+        bounds = [moment.astimezone(UTC) for moment in moments]  # as the times: other zones compare slowly
+        counts = Counter(bisect(bounds, at) for at in times)
+        return [counts[number] for number in range(1, len(moments))]
 
     def waiting_counts(self, whose: Whose = None) -> dict[WaitsOn, int]:
         """How many entries wait for each kind of person."""
@@ -192,6 +193,27 @@ def _reasons_of(waits_on: WaitsOn) -> list[str]:
 _waits_on: ColumnElement[str] = func.coalesce(
     EntryRow.asked, case(*((EntryRow.reason.in_(_reasons_of(one)), one.value) for one in WaitsOn))
 )
+
+
+def _filed(since: datetime, until: datetime, whose: Whose) -> tuple[Select[Any], Select[Any]]:
+    """When, in this time: the requests that made a note, and the steps that gave an entry its first one otherwise."""
+    made = select(AttemptRow.ended_at).where(text(ACCEPTED))
+    made = made.where(AttemptRow.ended_at >= since, AttemptRow.ended_at < until)
+    found = select(TrailRow.at).where(text(FOUND), TrailRow.at >= since, TrailRow.at < until)
+    found = found.where(~_had_a_note())
+    if whose is not None:
+        of_them = select(ClinicianRow.id).where(ClinicianRow.heidi_user_id.in_(sorted(whose)))
+        entry = exists().where(EntryRow.id == AttemptRow.entry_id, EntryRow.clinician_id.in_(of_them))
+        made, found = made.where(entry), found.where(TrailRow.clinician_id.in_(of_them))
+    return made, found
+
+
+def _had_a_note() -> ColumnElement[bool]:
+    """Whether the entry of a step was filed before that step: then a question about its note ended with it."""
+    before, made = aliased(TrailRow), aliased(AttemptRow)
+    filed = (before.entry_id == TrailRow.entry_id, before.id < TrailRow.id, before.to_status == Status.POSTED)
+    accepted = (made.entry_id == TrailRow.entry_id, made.kind == AttemptKind.CREATE, made.outcome == "accepted")
+    return or_(exists().where(*filed), exists().where(*accepted, made.ended_at <= TrailRow.at))
 
 
 def _counted(whose: Whose) -> Select[Any]:

@@ -66,6 +66,12 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime, dict[str, Any]: JSON}
 
 
+ACCEPTED = "kind = 'create' AND outcome = 'accepted'"
+"""Of attempts: a note was made. Spelt out, since an index over a part serves only a query that says the same."""
+FOUND = "to_status = 'posted' AND from_status <> 'posting'"
+"""Of the trail: an entry became one with a note otherwise than by an attempt that was accepted."""
+
+
 class Installation(Base):
     """The one row about this installation."""
 
@@ -218,6 +224,8 @@ class AttemptRow(Base):
         UniqueConstraint("entry_id", "number"),
         # what the brake counts
         Index("ix_attempts_started", "started_at"),
+        # when notes were made
+        Index("ix_attempts_accepted", "ended_at", sqlite_where=text(ACCEPTED), postgresql_where=text(ACCEPTED)),
         # at most one open attempt per entry
         Index(
             "uq_attempts_open",
@@ -277,6 +285,8 @@ class TrailRow(Base):
         Index("ix_trail_entry", "entry_id"),
         # what was done in a time
         Index("ix_trail_at", "at"),
+        # when notes were found, or filed otherwise than by a request whose end is known
+        Index("ix_trail_found", "at", sqlite_where=text(FOUND), postgresql_where=text(FOUND)),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
