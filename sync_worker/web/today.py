@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from starlette.responses import Response
 
@@ -14,28 +13,35 @@ from sync_worker.web import access
 from sync_worker.web.columns import Column, columns
 from sync_worker.web.office import Office
 from sync_worker.web.visit import Visit
-from sync_worker.web.words import ago, midnights
+from sync_worker.web.words import ago, midnights, trouble
 
 DAYS = 30
 LATE_POLLS = 5
 """So many polls missed in a row are worth a word."""
 MOST_DRAFTS = 20
+NOT_LINKED = "heidi_not_linked"
 
 
 @dataclass(frozen=True, slots=True)
 class ClinicianLine:
-    """One clinician on the page."""
+    """One clinician on the page. `trouble` is in words, and "" where there is none or Heidi's link is all."""
 
     name: str
     user_id: str
+    checked_at: datetime | None
     last_poll: str
     is_late: bool
-    is_paused: bool
-    pause_reason: str | None
-    trouble: str | None
-    linked: bool | None
+    paused_at: datetime | None
+    paused_itself: bool
+    trouble: str
+    is_unlinked: bool
     may_pause: bool
     may_resume: bool
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether nothing is filed although nobody paused it."""
+        return self.paused_at is None and (self.is_late or self.is_unlinked or bool(self.trouble))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +67,9 @@ def page(visit: Visit) -> Response:
     drafts, unread = _old_drafts(office, account)
     return visit.show(
         "today.html",
-        first_line=_first_line(visit, lines, states.values(), filed[-1], everybody_paused=everybody_paused),
+        first_line=_first_line(visit, lines, filed[-1], everybody_paused=everybody_paused),
         everybody_paused=everybody_paused,
+        rehearse=office.rehearse,
         may_pause_all=access.may_pause(account, None),
         may_resume_all=access.may_resume(account, None),
         lines=lines,
@@ -75,32 +82,51 @@ def page(visit: Visit) -> Response:
     )
 
 
-def _first_line(
-    visit: Visit,
-    lines: Sequence[ClinicianLine],
-    states: Any,
-    filed: int,
-    *,
-    everybody_paused: bool,
-) -> str:
+def _first_line(visit: Visit, lines: Sequence[ClinicianLine], filed: int, *, everybody_paused: bool) -> str:
     """How things stand, in words that need no explanation."""
-    office, whose = visit.office, access.whose(visit.account)
-    now = office.clock.now()
-    paused = [line.name for line in lines if line.is_paused]
-    if office.rehearse:
-        filing = "This is a rehearsal: nothing is filed."
-    elif everybody_paused or len(paused) == len(lines):
-        filing = "Filing is paused."
-    elif paused:
-        filing = f"Filing is paused for {_and(paused)}, and on for everybody else."
-    else:
-        filing = "Filing is on."
-    newest = max((state.last_poll_at for state in states if state.last_poll_at), default=None)
-    checked = f"Heidi was checked {ago(newest, now)}." if newest else "Heidi was not checked yet."
-    yours = _yours(visit.account, office.pages.waiting_counts(whose))
+    office, account = visit.office, visit.account
+    whose, now = access.whose(account), office.clock.now()
+    count = _yours(account, office.pages.waiting_counts(whose))
     lost = office.pages.lost_since(midnights(now, office.zone(), 1)[0], whose)
-    waits = "1 waits for you" if yours == 1 else f"{yours} wait for you"
-    return f"{filing} {checked} Today: {filed} filed, {waits}, {lost} lost."
+    whom = "a person" if account.role is Role.ADMIN else "you"
+    waits = f"{count} {'waits' if count == 1 else 'wait'} for {whom}"
+    if not lines:
+        stands = "Nobody whose notes you see is in the settings any more: nothing is filed."
+    else:
+        stands = f"{_filing(office, lines, everybody_paused=everybody_paused)} {_checked(lines)}"
+    return f"{stands} Today: {filed} filed, {waits}, {lost} lost."
+
+
+def _filing(office: Office, lines: Sequence[ClinicianLine], *, everybody_paused: bool) -> str:
+    """For whom filing is on, for whom it is paused, and for whom it stands still though nobody paused it."""
+    paused = [line for line in lines if line.paused_at is not None or everybody_paused]
+    stuck = [line for line in lines if line.is_stuck and line not in paused]
+    if office.rehearse:
+        still = f" It stands still for {_and([_with_why(line) for line in stuck])}." if stuck else ""
+        return f"This is a rehearsal: nothing is filed.{still}"
+    if len(paused) == len(lines):
+        return "Filing is paused."
+    parts = [f"is paused for {_and([line.name for line in paused])}"] if paused else []
+    parts += [f"stands still for {_and([_with_why(line) for line in stuck])}"] if stuck else []
+    if len(paused) + len(stuck) < len(lines):
+        parts.append("is on for everybody else" if parts else "is on")
+    return f"Filing {_and(parts)}."
+
+
+def _with_why(line: ClinicianLine) -> str:
+    why = "Heidi is not linked" if line.is_unlinked else line.trouble
+    return f"{line.name} ({why})" if why else line.name
+
+
+def _checked(lines: Sequence[ClinicianLine]) -> str:
+    """When Heidi was checked, for whom it was longest ago: the newest check would hide that somebody is left out."""
+    never = [line.name for line in lines if line.checked_at is None]
+    if never:
+        return f"Heidi was not checked yet for {_and(never)}."
+    oldest = min(lines, key=lambda line: (line.checked_at is not None, line.checked_at))
+    if oldest.is_late:
+        return f"Heidi was last checked {oldest.last_poll} for {oldest.name}."
+    return f"Heidi was checked {oldest.last_poll}."
 
 
 def _yours(account: Account, waiting: Mapping[WaitsOn, int]) -> int:
@@ -121,12 +147,13 @@ def _line(office: Office, account: Account, user_id: str, state: ClinicianState,
     return ClinicianLine(
         name=office.name_of(user_id),
         user_id=user_id,
+        checked_at=state.last_poll_at,
         last_poll=ago(state.last_poll_at, now),
         is_late=state.last_poll_at is None or now - state.last_poll_at > late,
-        is_paused=state.paused_at is not None,
-        pause_reason=state.pause_reason,
-        trouble=state.trouble,
-        linked=state.linked,
+        paused_at=state.paused_at,
+        paused_itself=state.pause_reason is not None,
+        trouble=trouble(state.trouble) if state.trouble and state.trouble != NOT_LINKED else "",
+        is_unlinked=state.linked is False or state.trouble == NOT_LINKED,
         may_pause=access.may_pause(account, user_id),
         may_resume=access.may_resume(account, user_id),
     )
@@ -137,10 +164,10 @@ def _alarms(office: Office, states: Mapping[str, ClinicianState], now: datetime)
     return list(standing(office.views, names=names, now=now, retention_days=office.retention_days))
 
 
-def _old_drafts(office: Office, account: Account) -> tuple[list[OldDraft], list[str]]:
-    """The drafts that wait for their authors, and the names of those whose notes could not be read."""
+def _old_drafts(office: Office, account: Account) -> tuple[list[OldDraft], list[tuple[str, str]]]:
+    """The drafts that wait for their authors, and whose notes could not be read, each with the reason."""
     found: list[OldDraft] = []
-    unread: list[str] = []
+    unread: list[tuple[str, str]] = []
     if account.role is Role.DESK:
         return found, unread
     for user_id, live in office.live.items():
@@ -148,8 +175,8 @@ def _old_drafts(office: Office, account: Account) -> tuple[list[OldDraft], list[
             continue
         try:
             found += [_old_draft(office, user_id, note) for note in live.old_drafts()]
-        except RemoteError:
-            unread.append(office.name_of(user_id))
+        except RemoteError as error:
+            unread.append((office.name_of(user_id), error.sentence))
     return found[:MOST_DRAFTS], unread
 
 

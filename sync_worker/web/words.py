@@ -85,6 +85,21 @@ EVENTS: Mapping[str, str] = {
 }
 
 
+TROUBLES: Mapping[str, str] = {
+    "not_linked": "is not linked",
+    "key_refused": "refuses the key",
+    "not_permitted": "does not permit it",
+    "not_a_practitioner": "knows no practitioner of this key",
+    "another_key": "says that the key is somebody else's",
+    "unavailable": "does not answer",
+    "not_connected": "cannot be reached",
+    "rate_limited": "wants fewer requests",
+    "rejected": "refuses the request",
+    "invalid_response": "answers what nobody understands",
+}
+"""What a service does, by the last part of a trouble's code."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of a chart beside the session's: `mark` is "agrees", "differs" or "unknown"."""
@@ -167,6 +182,12 @@ def named(patient: Patient) -> str:
 def hinted(hint: Hint) -> str:
     """Whom Heidi's session names."""
     return f"{hint.name.strip() or 'nobody'}, {'born ' if hint.birth_date else ''}{born(hint.birth_date)}"
+
+
+def trouble(code: str) -> str:
+    """Why a clinician's work stopped, by the code that the ledger keeps: "cliniko_key_refused"."""
+    service, _, what = code.partition("_")
+    return f"{service.capitalize()} {TROUBLES[what]}" if what in TROUBLES else code.replace("_", " ")
 
 
 def ago(at: datetime | None, now: datetime) -> str:
