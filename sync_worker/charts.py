@@ -71,6 +71,11 @@ class Charts:
         part = part[:LONGEST_PART]
         return self._ask("name", part, partial(self._cliniko.find_patients_named_like, part))
 
+    def given_like(self, part: str) -> list[Patient]:
+        """Everybody whose first name holds these letters."""
+        part = part[:LONGEST_PART]
+        return self._ask("given", part, partial(self._cliniko.find_patients_given_like, part))
+
     def of_family(self, family_name: str) -> list[Patient]:
         """Everybody of a family name in whatever capitals; Cliniko may or may not tell them apart."""
         found: dict[str, Patient] = {}

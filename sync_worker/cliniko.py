@@ -126,6 +126,10 @@ class ClinikoClient:
         """Everybody whose family name holds these plain letters."""
         return self._patients(("q[]", f"last_name:~{part}"))
 
+    def find_patients_given_like(self, part: str) -> list[Patient]:
+        """Everybody whose first name holds these plain letters."""
+        return self._patients(("q[]", f"first_name:~{part}"))
+
     def _patients(self, *filters: tuple[str, str]) -> list[Patient]:
         query = [*filters, WITH_ARCHIVED, ("per_page", PER_PAGE)]
         return list(self._whole("list_patients", "patients", query, patient_of))

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, tzinfo
 
+from anyascii import anyascii
+
 from sync_worker.charts import Charts
 from sync_worker.clock import Clock
 from sync_worker.diary import Diary
@@ -35,13 +37,14 @@ from sync_worker.model import (
     Reason,
     Session,
 )
+from sync_worker.search import Word, fitting, words_of
 
 NAMED = frozenset({Evidence.NAME_EXACT, Evidence.NAME_NICKNAME, Evidence.FAMILY_NAME_SLIP, Evidence.GIVEN_NAME_SLIP})
 """What says that a chart has the name, slips aside."""
 MOST_SUGGESTIONS = 20
 """Charts alike in name that are shown to a person. More would be no help."""
 MOST_FOUND = 50
-"""Charts that one search of a person's shows."""
+"""Charts that one search of a person's shows: it gives back one more, so that the page can say that there are more."""
 BY_LINKED_ID, BY_EMAIL_ALONE, NO_RULE = 1, 5, 6
 """Of the matching's rules: that of Heidi's link, which points to one chart; that for which nobody else of the name may
 be in the mailbox, in whatever capitals it is written; and that no other one fired."""
@@ -95,11 +98,25 @@ class Patients:
         return self._look_wider(session, told if isinstance(told, Hint) else session.hint)
 
     def search(self, name: str, born: date | None) -> list[Patient]:
-        """The charts that a person looks for, by birth date and by letters of the family name. Raises `RemoteError`."""
+        """The charts that a person looks for, best first, by a birth date and the words of a name.
+
+        One more than `MOST_FOUND` where there are more. Raises `RemoteError`.
+        """
+        words = words_of(name)
         found = self._charts.born(born) if born else []
-        if not found and (part := family_name_part(f"{name.strip()}, x")):
-            found = self._charts.named_like(part)
-        return found[:MOST_FOUND]
+        if words:
+            found = [*found, *(chart for word in words for chart in self._of_family(word))]
+        fit = fitting(found, words, born)
+        if not fit and len(words) == 1 and words[0].part:
+            fit = fitting(self._charts.given_like(words[0].part), words, None)
+        return fit[: MOST_FOUND + 1]
+
+    def _of_family(self, word: Word) -> list[Patient]:
+        if word.part:
+            return self._charts.named_like(word.part)
+        plain = anyascii(word.typed)
+        ways = dict.fromkeys((word.typed, plain if plain.isalpha() else word.typed))
+        return [chart for way in ways for chart in self._charts.of_family(way)]
 
     def compare(self, hint: Hint, charts: list[Patient]) -> MatchOutcome:
         """These charts beside a hint, whoever chose them."""
