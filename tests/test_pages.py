@@ -45,8 +45,8 @@ def test_what_waits_is_counted_by_whom_it_waits_for(bench: Bench, pages: Pages, 
         bench.a_review(f"doc-1{number}", reason)
     counts = {WaitsOn.DESK: 2, WaitsOn.CLINICIAN: 1, WaitsOn.ADMIN: 1}
     assert pages.waiting_counts() == counts
-    assert pages.waiting_counts({"physio-1"}) == counts
-    assert sum(pages.waiting_counts({"physio-2"}).values()) == 0
+    assert pages.waiting_counts(Waiting({"physio-1"})) == counts
+    assert sum(pages.waiting_counts(Waiting({"physio-2"})).values()) == 0
     first = pages.waiting(Waiting(waits_on=WaitsOn.DESK))[0][0]
     reception.ask_clinician(first.entry_id, MORNING)
     assert pages.waiting_counts() == {WaitsOn.DESK: 1, WaitsOn.CLINICIAN: 2, WaitsOn.ADMIN: 1}

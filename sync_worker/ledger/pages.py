@@ -85,13 +85,19 @@ class Pages:
         counts = Counter(bisect(bounds, at) for at in times)
         return [counts[number] for number in range(1, len(moments))]
 
-    def waiting_counts(self, whose: Whose = None) -> dict[WaitsOn, int]:
-        """How many entries wait for each kind of person."""
+    def waiting_counts(self, wanted: Waiting | None = None) -> dict[WaitsOn, int]:
+        """How many entries wait for each kind of person, of those that are wanted."""
         counted: Any = select(_waits_on, func.count()).select_from(EntryRow)
-        query = _of(counted, whose).where(EntryRow.status == Status.REVIEW).group_by(_waits_on)
+        query = _wanted(counted, wanted or Waiting())
         with reading(self._engine) as db:
-            found = {waits_on: int(count) for waits_on, count in db.execute(query).all()}
+            found = {waits_on: int(count) for waits_on, count in db.execute(query.group_by(_waits_on)).all()}
         return {one: found.get(one.value, 0) for one in WaitsOn}
+
+    def waiting_reasons(self, wanted: Waiting) -> list[Reason]:
+        """Why anything that is wanted waits, in the order of the alphabet."""
+        query = _wanted(select(EntryRow.reason).select_from(EntryRow), wanted).group_by(EntryRow.reason)
+        with reading(self._engine) as db:
+            return sorted(Reason(reason) for reason in db.execute(query).scalars())
 
     def lost_since(self, since: datetime, whose: Whose = None) -> int:
         """How many documents went from Heidi before they were filed: what nobody can file any more."""
@@ -112,13 +118,7 @@ class Pages:
 
     def waiting(self, wanted: Waiting, *, page: int = 1) -> tuple[list[Row], bool]:
         """One page of what waits for a person, longest first, and whether there is a next one."""
-        query = _of(_rows(), wanted.whose).where(EntryRow.status == Status.REVIEW)
-        if wanted.waits_on is not None:
-            query = query.where(_waits_on == wanted.waits_on.value)
-        if wanted.reason is not None:
-            query = query.where(EntryRow.reason == wanted.reason)
-        if wanted.heidi_user_id is not None:
-            query = query.where(ClinicianRow.heidi_user_id == wanted.heidi_user_id)
+        query = _wanted(_rows(), wanted)
         return self._page(query.order_by(EntryRow.status_since, EntryRow.id), page)
 
     def doubts(self, whose: Whose = None) -> list[Row]:
@@ -227,6 +227,16 @@ def _of(query: Select[Any], whose: Whose) -> Select[Any]:
         return query
     ids = select(ClinicianRow.id).where(ClinicianRow.heidi_user_id.in_(sorted(whose)))
     return query.where(EntryRow.clinician_id.in_(ids))
+
+
+def _wanted(query: Select[Any], wanted: Waiting) -> Select[Any]:
+    """Only what of the review list is wanted."""
+    query = _of(query, wanted.whose).where(EntryRow.status == Status.REVIEW)
+    if wanted.waits_on is not None:
+        query = query.where(_waits_on == wanted.waits_on.value)
+    if wanted.reason is not None:
+        query = query.where(EntryRow.reason == wanted.reason)
+    return query if wanted.heidi_user_id is None else _of(query, {wanted.heidi_user_id})
 
 
 def _rows() -> Select[Any]:

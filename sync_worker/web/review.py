@@ -39,9 +39,9 @@ def page(visit: Visit) -> Response:
     )
     only = next((one for one in WaitsOn if one == asked.get("for")), None)
     number = visit.page() if only else 1
-    totals = office.pages.waiting_counts(whose)
+    totals = office.pages.waiting_counts(wanted)
     groups = [_group(visit, wanted, one, totals[one], number) for one in FIRST_FOR[account.role] if only in (None, one)]
-    shown = [group for group in groups if group.rows or only]
+    shown = [group for group in groups if group.rows]
     return visit.show(
         "review.html",
         groups=shown,
@@ -52,7 +52,8 @@ def page(visit: Visit) -> Response:
         reason=wanted.reason,
         clinician=wanted.heidi_user_id,
         clinicians={id_: name for id_, name in office.names.items() if access.may_see(account, id_)},
-        reasons=sorted({row.reason for group in shown for row in group.rows if row.reason} | _set(wanted.reason)),
+        reasons=sorted({*office.pages.waiting_reasons(Waiting(whose)), *([wanted.reason] if wanted.reason else [])}),
+        is_narrowed=bool(wanted.reason or wanted.heidi_user_id or only),
     )
 
 
@@ -72,7 +73,3 @@ def _names(visit: Visit, rows: Sequence[Row]) -> dict[str, Hint]:
         if live := visit.office.live.get(user_id):
             found |= live.hints(sorted(session_ids))
     return found
-
-
-def _set(reason: Reason | None) -> set[Reason]:
-    return {reason} if reason is not None else set()

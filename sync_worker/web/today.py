@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from sync_worker.alarms import Alarm, standing
 from sync_worker.errors import RemoteError
+from sync_worker.ledger.pages import Waiting
 from sync_worker.model import Account, ClinicianState, Role, StoredNote, WaitsOn
 from sync_worker.web import access
 from sync_worker.web.columns import Column, columns
@@ -86,7 +87,7 @@ def _first_line(visit: Visit, lines: Sequence[ClinicianLine], filed: int, *, eve
     """How things stand, in words that need no explanation."""
     office, account = visit.office, visit.account
     whose, now = access.whose(account), office.clock.now()
-    count = _yours(account, office.pages.waiting_counts(whose))
+    count = _yours(account, office.pages.waiting_counts(Waiting(whose)))
     lost = office.pages.lost_since(midnights(now, office.zone(), 1)[0], whose)
     whom = "a person" if account.role is Role.ADMIN else "you"
     waits = f"{count} {'waits' if count == 1 else 'wait'} for {whom}"
