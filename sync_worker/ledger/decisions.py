@@ -7,7 +7,8 @@ Decisions are taken one after another, and none while the worker writes for the 
 ledger for that, on Postgres the installation's row is locked, then the clinician's trail, then the entry.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +23,9 @@ from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AttemptRow, BackfillRow, ClinicianRow, EntryRow, Installation, TrailRow
 from sync_worker.ledger.trail import Event
 from sync_worker.model import Entry, PauseReason, Reason, Status, WaitsOn, Wish
+
+ONE_LOOK = timedelta(minutes=5)
+"""Who opens the same page again within this time looks once: a trail of every reload would hide what matters."""
 
 
 class Decisions:
@@ -149,14 +153,45 @@ class Decisions:
             self._pause(db, entry.clinician_id, now, reason=PauseReason.WRONG_PATIENT)
 
     def saw(
-        self, clinician_ids: Iterable[int], now: datetime, *, entry_id: int | None = None, patient_id: str | None = None
+        self,
+        clinician_ids: Iterable[int],
+        now: datetime,
+        *,
+        entry_id: int | None = None,
+        patient_id: str | None = None,
+        found: Sequence[str] = (),
+        of_list: str | None = None,
     ) -> None:
-        """Write down that somebody is about to look at a patient's data; committed before it is read."""
-        details = {"patient_id": patient_id} if patient_id is not None else None
+        """Write down that somebody is about to look at a patient's data; committed before it is read.
+
+        `found` are the charts that their own search showed, `of_list` is a list that names patients. Looks of one
+        person at the same within `ONE_LOOK` are one step.
+        """
+        told = {"patient_id": patient_id, "found": sorted(found), "list": of_list}
+        details = {name: value for name, value in told.items() if value} or None
+        looks = [(clinician_id, entry_id, details) for clinician_id in sorted(set(clinician_ids))]
+        with reading(self._engine) as db:  # most looks are told already, and a writer would have to wait
+            untold = [look for look in looks if not self._has_told(db, *look, now)]
+        if not untold:
+            return
         with writing(self._engine) as db:
-            for clinician_id in sorted(clinician_ids):
-                told: dict[str, Any] = {"at": now, "actor": self._actor, "entry_id": entry_id, "details": details}
-                trail.append(db, clinician_id, Event.VIEWED, **told)
+            for look in untold:
+                step: dict[str, Any] = {"at": now, "actor": self._actor, "entry_id": entry_id, "details": details}
+                trail.append(db, look[0], Event.VIEWED, **step)
+
+    def _has_told(
+        self, db: Connection, clinician_id: int, entry_id: int | None, details: dict[str, Any] | None, now: datetime
+    ) -> bool:
+        """Whether this person's look is a step already that is not older than a look lasts."""
+        same = (
+            TrailRow.clinician_id == clinician_id,
+            TrailRow.event == Event.VIEWED.value,
+            TrailRow.actor == self._actor,
+            TrailRow.entry_id == entry_id if entry_id is not None else TrailRow.entry_id.is_(None),
+            TrailRow.details == json.dumps(details, sort_keys=True) if details else TrailRow.details.is_(None),
+        )
+        lately = (TrailRow.at > now - ONE_LOOK, TrailRow.at <= now)
+        return db.execute(select(TrailRow.id).where(*same, *lately).limit(1)).first() is not None
 
     def resolve_there(self, entry_id: int, note_id: str, now: datetime) -> None:
         """End a doubt: the note is there, and this is it. The caller has seen it in Cliniko."""

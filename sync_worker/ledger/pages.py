@@ -131,6 +131,12 @@ class Pages:
         query = _of(_rows(), whose).where(EntryRow.patient_id == patient_id)
         return self._page(query.order_by(EntryRow.id.desc()), page)
 
+    def clinicians_of(self, patient_id: str, whose: Whose = None) -> list[int]:
+        """The ledger's numbers of the clinicians who have entries of a patient."""
+        query = _of(select(EntryRow.clinician_id), whose).where(EntryRow.patient_id == patient_id).distinct()
+        with reading(self._engine) as db:
+            return list(db.execute(query).scalars())
+
     def perhaps_of_patient(self, patient_id: str, whose: Whose = None) -> list[Row]:
         """What waits for a person and may be this patient's, as far as the last look told."""
         mark = f'%"patient_id": "{patient_id}"%'
@@ -151,9 +157,15 @@ class Pages:
     # ------------------------------------------------------------ the trail
 
     def history(
-        self, whose: Whose = None, *, entry_id: int | None = None, before: int | None = None, size: int = 50
+        self,
+        whose: Whose = None,
+        *,
+        entry_id: int | None = None,
+        before: int | None = None,
+        size: int = 50,
+        looks: bool = True,
     ) -> list[Told]:
-        """The newest steps of the trail, or those before one of them; of one entry if wanted."""
+        """The newest steps of the trail, or those before one of them; of one entry if wanted, and without looks."""
         query = select(TrailRow.id, ClinicianRow.heidi_user_id, *_STEP).join(
             ClinicianRow, ClinicianRow.id == TrailRow.clinician_id
         )
@@ -163,6 +175,8 @@ class Pages:
             query = query.where(TrailRow.entry_id == entry_id)
         if before is not None:
             query = query.where(TrailRow.id < before)
+        if not looks:
+            query = query.where(TrailRow.event != Event.VIEWED.value)
         with reading(self._engine) as db:
             rows = db.execute(query.order_by(TrailRow.id.desc()).limit(size)).all()
         return [Told(row[0], row[1], Step(*row[2:])) for row in rows]

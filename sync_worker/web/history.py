@@ -10,23 +10,27 @@ from sync_worker.ledger.pages import Told
 from sync_worker.ledger.trail import Event, Step
 from sync_worker.web import access
 from sync_worker.web.visit import Visit
-from sync_worker.web.words import DECISIONS, EVENTS, STATUSES
+from sync_worker.web.words import DECISIONS, EVENTS, LOOKS, STATUSES
 
 SIZE = 50
 
 
 def page(visit: Visit) -> Response:
-    """The newest steps, or those before one."""
+    """The newest steps, or those before one; with people's looks only if wanted, as these would bury the rest."""
     asked = visit.request.query_params
     before = visit.number("before", largest=2**31 - 1) if "before" in asked else None
     entry_id = visit.number("entry") if "entry" in asked else None
-    told = visit.office.pages.history(access.whose(visit.account), entry_id=entry_id, before=before, size=SIZE)
+    looks = asked.get("looks") == "1"
+    told = visit.office.pages.history(
+        access.whose(visit.account), entry_id=entry_id, before=before, size=SIZE, looks=looks
+    )
     return visit.show(
         "history.html",
         steps=[(one, sentence(one.step)) for one in told],
         entry=entry_id,
         older=told[-1].trail_id if len(told) == SIZE else None,
         is_newest=before is None,
+        looks=looks,
     )
 
 
@@ -37,6 +41,8 @@ def sentence(step: Step) -> str:
     what = EVENTS.get(step.event, step.event)
     if step.event in (Event.DECIDED, Event.WISHED) and "decision" in details:
         what = DECISIONS.get(str(details["decision"]), what)
+    if step.event == Event.VIEWED:
+        what = next((said for name, said in LOOKS.items() if name in details), what)
     words = f"{who} {what}"
     if step.to_status is not None:
         words += f": {STATUSES[_status(step.to_status)].lower()}"
@@ -58,6 +64,6 @@ def _details(step: Step) -> dict[str, Any]:
 
 
 def of_entry(visit: Visit, entry_id: int) -> list[tuple[Told, str]]:
-    """One entry's newest steps, for its own page."""
-    told = visit.office.pages.history(access.whose(visit.account), entry_id=entry_id, size=SIZE)
+    """One entry's newest steps, for its own page; looks are told in the history alone, if wanted."""
+    told = visit.office.pages.history(access.whose(visit.account), entry_id=entry_id, size=SIZE, looks=False)
     return [(one, sentence(one.step)) for one in told]

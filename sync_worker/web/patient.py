@@ -19,8 +19,7 @@ def page(visit: Visit) -> Response:
     patient_id = _patient_id(visit.request.query_params.get("patient_id", ""))
     office, account = visit.office, visit.account
     whose, number = access.whose(account), visit.page()
-    seen_by = [state.clinician_id for id_, state in office.states().items() if access.may_see(account, id_)]
-    office.decisions(account).saw(seen_by, office.clock.now(), patient_id=patient_id)
+    office.decisions(account).saw(_concerned(visit, patient_id), office.clock.now(), patient_id=patient_id)
     patient, troubles = _chart(visit, patient_id)
     rows, has_more = office.pages.of_patient(patient_id, whose, page=number)
     perhaps = office.pages.perhaps_of_patient(patient_id, whose)
@@ -50,6 +49,14 @@ def look(visit: Visit) -> Response:
             except NotPossible:
                 continue  # somebody decided about it meanwhile
     return visit.to(f"/patients?patient_id={patient_id}&done=look")
+
+
+def _concerned(visit: Visit, patient_id: str) -> list[int]:
+    """In whose trails the look is told: of those who have documents of this patient, else of the first one seen."""
+    account, office = visit.account, visit.office
+    owners = office.pages.clinicians_of(patient_id, access.whose(account))
+    seen = [state.clinician_id for id_, state in office.states().items() if access.may_see(account, id_)]
+    return owners or seen[:1]
 
 
 def _patient_id(given: str) -> str:

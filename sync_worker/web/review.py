@@ -64,10 +64,16 @@ def _group(visit: Visit, wanted: Waiting, waits_on: WaitsOn, total: int, number:
 
 
 def _names(visit: Visit, rows: Sequence[Row]) -> dict[str, Hint]:
-    """Whom the sessions of these rows name: who reads the list thinks of people, not of numbers."""
+    """Whom the sessions of these rows name: who reads the list thinks of people, not of numbers.
+
+    That they were shown is written down first, as one look at the list.
+    """
     by_clinician: dict[str, set[str]] = {}
     for row in rows:
         by_clinician.setdefault(row.heidi_user_id, set()).add(row.session_id)
+    states = visit.office.states()
+    shown = [states[user_id].clinician_id for user_id in by_clinician if user_id in visit.office.live]
+    visit.office.decisions(visit.account).saw(shown, visit.office.clock.now(), of_list="review")
     found: dict[str, Hint] = {}
     for user_id, session_ids in by_clinician.items():
         if live := visit.office.live.get(user_id):

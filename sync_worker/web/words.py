@@ -83,6 +83,11 @@ EVENTS: Mapping[str, str] = {
     Event.RESTORED: "put the ledger back from a copy",
     Event.VIEWED: "looked at a patient's page",
 }
+LOOKS: Mapping[str, str] = {
+    "list": "looked at the names on the review list",
+    "found": "saw the charts of their own search",
+}
+"""Looks at more than one patient, by what the trail holds of them."""
 
 
 TROUBLES: Mapping[str, str] = {
