@@ -1,5 +1,6 @@
 """The composition root: settings in, a wired worker out. Nothing else builds clients, ledgers or pipelines."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from sync_worker.doubts import DoubtResolver
 from sync_worker.errors import ConfigurationError
 from sync_worker.first_look import FirstLook
 from sync_worker.heidi import HeidiClient
-from sync_worker.http import HttpClient, RateBudget
+from sync_worker.http import READ_ATTEMPTS, HttpClient, RateBudget
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.leases import Leases
@@ -35,17 +36,37 @@ from sync_worker.reading import SessionReader
 from sync_worker.settings import ClinicianSettings, Mode, Settings
 
 CLINICIANS_AT_ONCE = 8
+PAGE_DEADLINE_SECONDS = 6.0
+PAGE_SILENCE_SECONDS = 60.0
+"""Somebody waits for a page: it asks once, not long, and then leaves a service that does not answer alone."""
 
 
-def heidi_client(settings: Settings, clinician: ClinicianSettings, clock: Clock) -> HeidiClient:
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a client asks: how often, how long at most, and how long it leaves a service alone that did not answer."""
+
+    tries: int = READ_ATTEMPTS
+    longest_seconds: float = math.inf
+    silence_seconds: float = 0.0
+
+
+WORKERS = Manners()
+PAGES = Manners(tries=1, longest_seconds=PAGE_DEADLINE_SECONDS, silence_seconds=PAGE_SILENCE_SECONDS)
+
+
+def heidi_client(
+    settings: Settings, clinician: ClinicianSettings, clock: Clock, manners: Manners = WORKERS
+) -> HeidiClient:
     """Heidi as this clinician sees it."""
     http = HttpClient(
         service="heidi",
         base_url=settings.heidi_base,
         headers={"Accept": "application/json", "User-Agent": f"{settings.cliniko_app_name}/{__version__}"},
         allowed_hosts=settings.allowed_hosts,
-        deadline_seconds=settings.heidi_timeout_seconds,
+        deadline_seconds=min(settings.heidi_timeout_seconds, manners.longest_seconds),
         clock=clock,
+        tries=manners.tries,
+        silence_seconds=manners.silence_seconds,
     )
     return HeidiClient(
         http=http,
@@ -58,7 +79,11 @@ def heidi_client(settings: Settings, clinician: ClinicianSettings, clock: Clock)
 
 
 def cliniko_client(
-    settings: Settings, clinician: ClinicianSettings, clock: Clock, budget: RateBudget | None = None
+    settings: Settings,
+    clinician: ClinicianSettings,
+    clock: Clock,
+    budget: RateBudget | None = None,
+    manners: Manners = WORKERS,
 ) -> ClinikoClient:
     """Cliniko as this clinician's key sees it. The User-Agent names a contact, as Cliniko's reference demands."""
     return ClinikoClient(
@@ -71,9 +96,11 @@ def cliniko_client(
             },
             auth=(clinician.cliniko_api_key.get_secret_value(), ""),
             allowed_hosts=settings.allowed_hosts,
-            deadline_seconds=settings.cliniko_timeout_seconds,
+            deadline_seconds=min(settings.cliniko_timeout_seconds, manners.longest_seconds),
             clock=clock,
             budget=budget or RateBudget(settings.cliniko_rate_per_minute, clock),
+            tries=manners.tries,
+            silence_seconds=manners.silence_seconds,
         )
     )
 

@@ -122,7 +122,10 @@ class HttpClient:
         deadline_seconds: float,
         clock: Clock,
         budget: RateBudget | None = None,
+        tries: int = READ_ATTEMPTS,
+        silence_seconds: float = 0.0,
     ) -> None:
+        """`tries` are those of a read. After one without any answer, reads fail at once for `silence_seconds`."""
         self.service = service
         self.base_url = base_url
         self.server_date: datetime | None = None
@@ -130,6 +133,9 @@ class HttpClient:
         self._deadline_seconds = deadline_seconds
         self._clock = clock
         self._budget = budget
+        self._tries = tries
+        self._silence_seconds = silence_seconds
+        self._silent_until = -math.inf
         self._reads = _client(headers, auth, deadline_seconds, keep_alive=20)
         # A kept connection that the server just closed looks like a lost answer: a write gets one of its own.
         self._writes = _client(headers, auth, deadline_seconds, keep_alive=0)
@@ -152,8 +158,9 @@ class HttpClient:
         Any answer below 500 but 429 and redirects is given back for the caller to understand. Raises `Unavailable`
         (5xx, lost connections, time-outs), `RateLimited`, or `InvalidResponse` (a redirect, an endless body).
         """
+        self._raise_if_silent(operation)
         for attempt in stamina.retry_context(
-            on=Unavailable, attempts=READ_ATTEMPTS, timeout=None, wait_initial=0.2, wait_max=3.0, wait_jitter=0.3
+            on=Unavailable, attempts=self._tries, timeout=None, wait_initial=0.2, wait_max=3.0, wait_jitter=0.3
         ):
             with attempt:
                 answer = self._exchange(self._reads, "GET", operation, path, params, None, headers())
@@ -198,6 +205,11 @@ class HttpClient:
             return False
         return (there.scheme, there.netloc.lower()) == (here.scheme, here.netloc.lower())
 
+    def _raise_if_silent(self, operation: str) -> None:
+        if self._clock.monotonic() < self._silent_until:
+            hint = f"{self.service.capitalize()} did not answer a moment ago: look again in a minute."
+            raise Unavailable(self.service, operation, hint=hint)
+
     def _raise_for_status(self, operation: str, answer: Answer) -> None:
         if answer.status == 429:
             raise RateLimited(self.service, operation, status=429, retry_after=self._obey(answer))
@@ -211,8 +223,8 @@ class HttpClient:
         seconds = self.retry_after(answer)
         if self._budget is not None:
             return self._budget.block(seconds)
-        # Heidi has no budget of ours: whoever reads again waits here
-        self._clock.sleep(min(seconds, 10.0))
+        if self._tries > 1:  # Heidi has no budget of ours: whoever reads again waits here
+            self._clock.sleep(min(seconds, 10.0))
         return seconds
 
     def _exchange(
@@ -240,8 +252,10 @@ class HttpClient:
             ) as response:
                 answer = Answer(response.status_code, dict(response.headers), self._body(operation, response))
         except NOT_SENT:
+            self._silent_until = self._clock.monotonic() + self._silence_seconds
             raise NotConnected(self.service, operation) from None
         except httpx.HTTPError:
+            self._silent_until = self._clock.monotonic() + self._silence_seconds
             raise Unavailable(self.service, operation) from None
         except httpx.InvalidURL:
             hint = f"{self.service} gave an address that is none."

@@ -2,33 +2,68 @@
 
 Everything here is a patient's data: it goes into the page that was asked for and is kept nowhere, but for the names on
 the review list, which are kept in memory for a minute. It only reads. Requests count against the same budget as the
-worker's own.
+worker's own. Names and old drafts, which a page can do without, are waited for no longer than a page's patience.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
 from sync_worker.bootstrap import Bench, scope_of
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.convert import canonical_text
-from sync_worker.errors import RemoteError
+from sync_worker.errors import RemoteError, Stopping, Unavailable
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import Ledger
 from sync_worker.model import Candidate, Document, Entry, Hint, MatchOutcome, Patient, Session, StoredNote
 from sync_worker.preview import Preview
 from sync_worker.settings import Settings
 
+PATIENCE_SECONDS = 3.0
+"""How long one page waits for all that it can do without."""
 NAMES_FRESH_SECONDS = 60.0
 MOST_NAMES = 512
 NAMES_AT_ONCE = 6
 DRAFTS_FRESH_SECONDS = 600.0
+TROUBLE_FRESH_SECONDS = 60.0
 DRAFTS_SINCE = timedelta(days=30)
 OLD_DRAFT = timedelta(days=3)
 BEFORE_ATTEMPT = timedelta(hours=24)
+
+T = TypeVar("T")
+
+
+def start(work: Callable[[], T]) -> Future[T]:
+    """Do this in a thread of its own, which nobody waits for at the end of the process."""
+    told: Future[T] = Future()
+    told.set_running_or_notify_cancel()
+
+    def do() -> None:
+        try:
+            told.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - whoever asked hears it
+            told.set_exception(error)
+
+    threading.Thread(target=do, name="page", daemon=True).start()
+    return told
+
+
+class _Patience(threading.local):
+    """How long this page has waited already: every page is made in a thread of its own."""
+
+    waited = 0.0
+
+    def left(self) -> float:
+        return max(0.0, PATIENCE_SECONDS - self.waited)
+
+
+_patience = _Patience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +103,12 @@ class Live:
         self._ledger = ledger
         self._settings = settings
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._hints: dict[str, tuple[Hint | None, float]] = {}
-        self._drafts: tuple[list[StoredNote], float] | None = None
+        self._wanted: deque[str] = deque()
+        self._unread: set[str] = set()
+        self._readers = 0
+        self._drafts: tuple[Future[list[StoredNote]], float] | None = None
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -102,25 +140,50 @@ class Live:
 
     def hints(self, session_ids: Sequence[str]) -> dict[str, Hint]:
         """Whom these sessions name, as far as Heidi tells within a reasonable time: what it does not is left out."""
-        with ThreadPoolExecutor(NAMES_AT_ONCE) as pool:
-            found = zip(session_ids, pool.map(self._hint, session_ids), strict=True)
-            return {session_id: hint for session_id, hint in found if hint is not None}
-
-    def _hint(self, session_id: str) -> Hint | None:
+        began = self._clock.monotonic()
         with self._lock:
-            known, until = self._hints.get(session_id, (None, 0.0))
-        if self._clock.monotonic() < until:
-            return known
+            self._want([one for one in session_ids if not self._is_known(one)])
+            self._lock.wait_for(lambda: self._unread.isdisjoint(session_ids), _patience.left())
+            _patience.waited += self._clock.monotonic() - began
+            known = {one: self._hints[one][0] for one in session_ids if self._is_known(one)}
+        return {session_id: hint for session_id, hint in known.items() if hint is not None}
+
+    def _is_known(self, session_id: str) -> bool:
+        return session_id in self._hints and self._clock.monotonic() < self._hints[session_id][1]
+
+    def _want(self, session_ids: Sequence[str]) -> None:
+        """Let these be read, few at once however many pages want them; what comes late is there for the next page."""
+        fresh = [one for one in session_ids if one not in self._unread]
+        self._unread.update(fresh)
+        self._wanted.extend(fresh)
+        while self._readers < min(NAMES_AT_ONCE, len(self._unread)):
+            self._readers += 1
+            start(self._read_names)
+
+    def _read_names(self) -> None:
+        while True:
+            with self._lock:
+                if not self._wanted:
+                    self._readers -= 1
+                    return
+                session_id = self._wanted.popleft()
+            try:
+                self._read_name(session_id)
+            finally:
+                with self._lock:
+                    self._unread.discard(session_id)
+                    self._lock.notify_all()
+
+    def _read_name(self, session_id: str) -> None:
         try:
             session = self._heidi.find_session(session_id)
-        except RemoteError:
-            return None
-        hint = session.hint if session is not None else None
+        except (RemoteError, Stopping):
+            return
         with self._lock:
             if len(self._hints) >= MOST_NAMES:
                 self._hints.clear()
+            hint = session.hint if session is not None else None
             self._hints[session_id] = (hint, self._clock.monotonic() + NAMES_FRESH_SECONDS)
-        return hint
 
     # ------------------------------------------------------------ what it says
 
@@ -149,19 +212,36 @@ class Live:
     def old_drafts(self) -> list[StoredNote]:
         """Our notes that are drafts still after three days, oldest first; read at most every ten minutes.
 
-        Raises `RemoteError`.
+        Raises `RemoteError`, for a minute the same one; also where the page's patience ends before they are read.
         """
+        began = self._clock.monotonic()
+        reading = self.begin_old_drafts()
+        wait_for([reading], _patience.left())
+        _patience.waited += self._clock.monotonic() - began
+        if not reading.done():
+            hint = "Cliniko takes long to answer: look again in a minute."
+            raise Unavailable("cliniko", "list_notes", hint=hint)
+        return reading.result()
+
+    def begin_old_drafts(self) -> Future[list[StoredNote]]:
+        """Begin to read the old drafts where they are not known, so that several clinicians' are read side by side."""
         with self._lock:
-            if self._drafts is not None and self._clock.monotonic() < self._drafts[1]:
-                return self._drafts[0]
+            if self._drafts is None or self._is_stale(*self._drafts):
+                self._drafts = (start(self._read_old_drafts), self._clock.monotonic())
+            return self._drafts[0]
+
+    def _is_stale(self, reading: Future[list[StoredNote]], began: float) -> bool:
+        if not reading.done():
+            return False
+        fresh = TROUBLE_FRESH_SECONDS if reading.exception() else DRAFTS_FRESH_SECONDS
+        return self._clock.monotonic() - began >= fresh
+
+    def _read_old_drafts(self) -> list[StoredNote]:
         now = self._clock.now()
         practitioner = self._bench().identity.practitioner()
         notes = self._cliniko.walk_notes(practitioner.practitioner_id, now - DRAFTS_SINCE)
         found = [note for note in notes if _is_old_draft(note, now)]
-        found = sorted(found, key=lambda note: note.created_at or now)
-        with self._lock:
-            self._drafts = (found, self._clock.monotonic() + DRAFTS_FRESH_SECONDS)
-        return found
+        return sorted(found, key=lambda note: note.created_at or now)
 
     # ------------------------------------------------------------ the link
 

@@ -9,7 +9,7 @@ from datetime import UTC, timedelta, tzinfo
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from sync_worker.bootstrap import Worker, bench_of, cliniko_client, heidi_client, look_times
+from sync_worker.bootstrap import PAGES, Worker, bench_of, cliniko_client, heidi_client, look_times
 from sync_worker.clock import Clock
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.accounts import Accounts, Logins
@@ -112,7 +112,7 @@ def office_of(settings: Settings, worker: Worker, clock: Clock) -> Office:
 
 
 def _live(settings: Settings, clinician: ClinicianSettings, worker: Worker, clock: Clock) -> Live:
-    heidi = heidi_client(settings, clinician, clock)
-    cliniko = cliniko_client(settings, clinician, clock, worker.budget(settings, clinician))
+    heidi = heidi_client(settings, clinician, clock, PAGES)
+    cliniko = cliniko_client(settings, clinician, clock, worker.budget(settings, clinician), PAGES)
     bench = partial(bench_of, settings, clinician, worker.ledger, clock, heidi, cliniko)
     return Live(heidi=heidi, cliniko=cliniko, bench=bench, ledger=worker.ledger, settings=settings, clock=clock)
