@@ -22,7 +22,7 @@ import httpx
 import stamina
 
 from sync_worker.clock import Clock
-from sync_worker.errors import InvalidResponse, NotConnected, RateLimited, Unavailable
+from sync_worker.errors import InvalidResponse, NotConnected, RateLimited, Stopping, Unavailable
 
 READ_ATTEMPTS = 3
 LONGEST_BODY_BYTES = 64 * 1024 * 1024
@@ -238,7 +238,7 @@ class HttpClient:
         headers: Mapping[str, str],
         guard: Callable[[], None] | None = None,
     ) -> Answer:
-        self._clock.check_stop()
+        self._check_stop(client)
         url = path if "://" in path else self.base_url + path
         self._refuse_foreign(operation, url)
         if self._budget is not None:
@@ -260,10 +260,19 @@ class HttpClient:
         except httpx.InvalidURL:
             hint = f"{self.service} gave an address that is none."
             raise InvalidResponse(self.service, operation, hint=hint) from None
+        except RuntimeError:
+            self._check_stop(client)  # closed this very moment
+            raise
         finally:
             _deadline.at = _deadline.guard = None
         self.server_date = answer.date or self.server_date
         return answer
+
+    def _check_stop(self, client: httpx.Client) -> None:
+        """Raise `Stopping` once the process is asked to stop, or this client was closed in the middle of a page."""
+        self._clock.check_stop()
+        if client.is_closed:
+            raise Stopping
 
     def _body(self, operation: str, response: httpx.Response) -> bytes:
         chunks, size = [], 0

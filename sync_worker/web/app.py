@@ -2,27 +2,38 @@
 
 Each route names the roles that it is for; whoever is not logged in is sent to the login and then on. Every POST passes
 three checks before a page sees it: where it was sent from, the form's token, and the role. Whatever goes wrong becomes
-one sentence.
+one sentence. Pages are made in threads that the end of the process does not wait for; more than there are threads for
+are refused, and programs are answered beside them.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sync_worker.errors import ConfigurationError, LedgerMismatch, LedgerUnavailable, NotPossible, RemoteError
+from sync_worker.errors import (
+    ConfigurationError,
+    LedgerMismatch,
+    LedgerUnavailable,
+    NotPossible,
+    RemoteError,
+    Stopping,
+)
 from sync_worker.logs import get_logger
 from sync_worker.model import Login, Role
 from sync_worker.web import acting, connect, entry, health, history, logging_in, patient, pausing, review, today
+from sync_worker.web.live import start
 from sync_worker.web.office import Office
 from sync_worker.web.visit import (
     Refusal,
@@ -41,6 +52,10 @@ THOSE_WHO_ANSWER = frozenset({Role.ADMIN, Role.CLINICIAN})
 STATIC = Path(__file__).parent / "static"
 FILES = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 Page = Callable[[Visit], Response]
+PAGES_AT_ONCE, PROBES_AT_ONCE = 40, 4
+ENDING_SEEN_SECONDS, LAST_CHANCE_SECONDS = 0.25, 1.0
+FULL = "Too many pages are being made at once. Wait a moment."
+ENDING = "The service is being stopped or started anew. Look again in a minute."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +69,7 @@ class Address:
     half_way: bool = False
     """Whether it is for somebody whose second factor is still to come."""
     is_plain: bool = False
-    """Whether it is for programs: no login is looked for."""
+    """Whether it is for programs: no login is looked for, and it is answered under any name, such as an IP address."""
 
 
 ADDRESSES = (
@@ -80,9 +95,13 @@ ADDRESSES = (
 )
 
 
+FOR_PROGRAMS = frozenset(one.path for one in ADDRESSES if one.is_plain)
+
+
 def build_app(office: Office, *, hosts: frozenset[str]) -> ASGIApp:
     """The application. `hosts` are the names, with their ports, under which it answers: no other page's name does."""
-    routes = [Route(one.path, _endpoint(office, one), methods=[one.method]) for one in ADDRESSES]
+    desks = {True: Desk(office, PROBES_AT_ONCE), False: Desk(office, PAGES_AT_ONCE)}
+    routes = [Route(one.path, _endpoint(office, one, desks[one.is_plain]), methods=[one.method]) for one in ADDRESSES]
     routes += [Route(f"/static/{name}", _file(name, kind), methods=["GET"]) for name, kind in FILES.items()]
     app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found})
     return Guarded(app, office, hosts)
@@ -112,7 +131,8 @@ class Guarded:
                     headers["Strict-Transport-Security"] = "max-age=31536000"
             await send(message)
 
-        if request.headers.get("host", "").lower() not in self._hosts:
+        is_known = request.headers.get("host", "").lower() in self._hosts
+        if not is_known and scope["path"] not in FOR_PROGRAMS:
             answer = HTMLResponse("<p>This program is not to be reached under this name.</p>", 421)
             await answer(scope, receive, send_guarded)
             return
@@ -155,13 +175,55 @@ async def _not_found(_request: Request, _error: Exception) -> Response:
 # ---------------------------------------------------------------- one request
 
 
-def _endpoint(office: Office, address: Address) -> Callable[[Request], object]:
+class Desk:
+    """Makes so many answers at once, each in a thread of its own; more are refused, and the end waits for none."""
+
+    def __init__(self, office: Office, places: int) -> None:
+        self._office = office
+        self._places = places
+        self._taken = 0
+
+    async def make(self, work: Callable[[], Response]) -> Response:
+        """The answer; a plain 503 where no place is free, or where the service ends before it is made."""
+        if self._taken >= self._places:
+            return _plain_page(503, FULL)
+        self._taken += 1
+        making = start(work)
+        loop = asyncio.get_running_loop()
+        making.add_done_callback(lambda _: _tell(loop, self._leave))
+        answer = asyncio.wrap_future(making)
+        try:
+            while not answer.done() and not self._office.ending.is_set():
+                await asyncio.wait({answer}, timeout=ENDING_SEEN_SECONDS)
+            await asyncio.wait({answer}, timeout=LAST_CHANCE_SECONDS)
+            return answer.result() if answer.done() else _plain_page(503, ENDING)
+        finally:
+            answer.cancel()  # else its thread would tell a loop that is no more
+
+    def _leave(self) -> None:
+        self._taken -= 1
+
+
+def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # the server ended before this thread
+        loop.call_soon_threadsafe(what)
+
+
+def _endpoint(office: Office, address: Address, desk: Desk) -> Callable[[Request], object]:
     async def answer(request: Request) -> Response:
+        if address.page is health.alive:
+            return health.alive(Visit(office, request))  # at once: it waits for no thread
         try:
             form = await read_form(request) if address.method == "POST" else {}
+            return await desk.make(partial(_answer, office, address, request, form))
         except Refusal as refusal:
-            return await run_in_threadpool(_refused, Visit(office, request), refusal)
-        return await run_in_threadpool(_answer, office, address, request, form)
+            refused = await desk.make(partial(_refused, Visit(office, request), refusal))
+            refused.headers["Connection"] = "close"  # the rest of the form is not read
+            return refused
+        except ClientDisconnect:
+            return _plain_page(400, "The form came only in part.")  # which nobody reads
+        except asyncio.CancelledError:
+            return _plain_page(503, ENDING)  # only the server's end cancels
 
     return answer
 
@@ -192,6 +254,8 @@ def _answer(office: Office, address: Address, request: Request, form: dict[str, 
         return _refused(visit, Refusal(409, error.sentence if isinstance(error, ConfigurationError) else str(error)))
     except RemoteError as error:
         return _refused(visit, Refusal(502, error.sentence))
+    except Stopping:
+        return _plain_page(503, ENDING)
     except (LedgerUnavailable, LedgerMismatch) as error:
         log.error("ledger.unavailable", code="ledger_unavailable")
         return _plain_page(503, str(error))  # the page itself needs the ledger

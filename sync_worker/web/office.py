@@ -3,8 +3,9 @@
 The page's composition root: settings in, an `Office` out.
 """
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, timedelta, tzinfo
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -46,6 +47,8 @@ class Office:
     poll_seconds: int
     base_url: str | None
     """The address under which people reach the page, where it is set; ends in a slash."""
+    ending: threading.Event = field(default_factory=threading.Event)
+    """Set once the service ends: pages that are not made by then are given up."""
 
     def decisions(self, account: Account, seen: int | None = None) -> Decisions:
         """What this account decides, as the trail tells it."""
@@ -80,7 +83,8 @@ class Office:
         return f"{chart}/treatment_notes/{note_id}/edit" if chart else None
 
     def close(self) -> None:
-        """Let go of the live services' connections."""
+        """Give up what is being made, and let go of the live services' connections."""
+        self.ending.set()
         for live in self.live.values():
             live.close()
 

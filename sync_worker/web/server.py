@@ -18,10 +18,12 @@ from sync_worker.settings.residency import LOOPBACK
 if TYPE_CHECKING:
     from uvicorn import Server
 
+    from sync_worker.web.office import Office
+
 log = get_logger()
 
 TRY_AGAIN_SECONDS = 10.0
-LAST_ANSWERS_SECONDS = 3
+LAST_ANSWERS_SECONDS = 2
 MOST_AT_ONCE = 64
 LONGEST_HEAD_BYTES = 16 * 1024
 STANDARD_PORTS = {"http": 80, "https": 443}
@@ -40,6 +42,7 @@ class PageServer:
         self._stopping = threading.Event()
         self._ready = threading.Event()
         self._server: Server | None = None
+        self._office: Office | None = None
         self._thread = threading.Thread(target=self._run, name="page", daemon=True)
         self.port: int | None = None
         """Where it listens, once it does: what SYNC_WEB_BIND says, or a free port where that says 0."""
@@ -50,12 +53,14 @@ class PageServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let open answers end, and come back."""
+        """Let open answers end that are about to, give up the others, and come back."""
         self._stopping.set()
+        if self._office is not None:
+            self._office.close()
         if self._server is not None:
             self._server.should_exit = True
         if self._thread.is_alive():
-            self._thread.join(LAST_ANSWERS_SECONDS + 2)
+            self._thread.join(LAST_ANSWERS_SECONDS + 1)
 
     def wait_until_ready(self, seconds: float) -> bool:
         """Whether the page can be asked within this time."""
@@ -95,7 +100,7 @@ class PageServer:
         host, port = listener.getsockname()[:2]
         self.port = port
         proxies = self._settings.sync_web_trusted_proxies
-        office = office_of(self._settings, self._worker, self._clock)
+        self._office = office = office_of(self._settings, self._worker, self._clock)
         config = Config(
             build_app(office, hosts=names_of(host, port, self._settings.sync_web_base_url)),
             log_config=None,
