@@ -4,8 +4,10 @@ The page is a guest in the worker's process: where its port is taken it says so,
 It writes no access log, since an address may hold a patient's number.
 """
 
+import asyncio
 import socket
 import threading
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -24,7 +26,9 @@ log = get_logger()
 
 TRY_AGAIN_SECONDS = 10.0
 LAST_ANSWERS_SECONDS = 2
-MOST_AT_ONCE = 64
+MOST_CONNECTIONS = 512
+"""More than that are ended at once: the worker needs files to open too."""
+HEAD_SECONDS = 10.0
 LONGEST_HEAD_BYTES = 16 * 1024
 STANDARD_PORTS = {"http": 80, "https": 443}
 
@@ -110,9 +114,8 @@ class PageServer:
             forwarded_allow_ips=list(proxies),
             lifespan="off",
             ws="none",
-            http="h11",
+            http=_protocol(),
             loop="asyncio",
-            limit_concurrency=MOST_AT_ONCE,
             timeout_graceful_shutdown=LAST_ANSWERS_SECONDS,
             h11_max_incomplete_event_size=LONGEST_HEAD_BYTES,
         )
@@ -122,6 +125,45 @@ class PageServer:
             self._ready.set()
             self._server.run(sockets=[listener])
         office.close()
+
+
+@cache
+def _protocol() -> "type[asyncio.Protocol]":
+    """uvicorn's way to speak HTTP, on connections that must say what they want: it waits for a head without end."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Timed(H11Protocol):
+        """Ends what is no whole request after ten seconds, however it drips, and connections that are too many."""
+
+        _end_of_head: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._wait_for_head()
+            if len(self.connections) > MOST_CONNECTIONS:
+                transport.abort()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.cycle is None or self.cycle.response_complete:
+                self._wait_for_head()
+            else:
+                self._head_came()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._head_came()
+            super().connection_lost(exc)
+
+        def _wait_for_head(self) -> None:
+            if self._end_of_head is None:
+                self._end_of_head = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+        def _head_came(self) -> None:
+            if self._end_of_head is not None:
+                self._end_of_head.cancel()
+                self._end_of_head = None
+
+    return Timed
 
 
 def host_and_port(bind: str) -> tuple[str, int]:

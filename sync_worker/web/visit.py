@@ -4,6 +4,7 @@ Owns the cookie, the token that every form carries, and the words for what canno
 small: nothing here takes files.
 """
 
+import asyncio
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from sync_worker.web.office import Office
 from sync_worker.web.templating import render
 
 LONGEST_FORM_BYTES = 16 * 1024
+FORM_SECONDS = 10.0
 MOST_FIELDS = 32
 COOKIE = "sync_worker"
 
@@ -111,15 +113,24 @@ async def read_form(request: Request) -> dict[str, str]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         raise Refusal(415, "Send the page's own form.")
+    try:
+        async with asyncio.timeout(FORM_SECONDS):
+            body = await _read_body(request)
+    except TimeoutError:
+        raise Refusal(408, "The form did not come whole in time: send it again.") from None
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict"))
+    except ValueError:
+        raise Refusal(400, "The form cannot be read.") from None
+
+
+async def _read_body(request: Request) -> bytes:
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > LONGEST_FORM_BYTES:
             raise Refusal(413, "The form is larger than any of this page's.")
-    try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict"))
-    except ValueError:
-        raise Refusal(400, "The form cannot be read.") from None
+    return body
 
 
 def require_own_page(office: Office, request: Request) -> None:
