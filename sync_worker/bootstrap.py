@@ -19,7 +19,7 @@ from sync_worker.doubts import DoubtResolver
 from sync_worker.errors import ConfigurationError
 from sync_worker.first_look import FirstLook
 from sync_worker.heidi import HeidiClient
-from sync_worker.http import READ_ATTEMPTS, HttpClient, RateBudget
+from sync_worker.http import READ_ATTEMPTS, HttpClient, RateBudget, SpareBudget
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.leases import Leases
@@ -82,7 +82,7 @@ def cliniko_client(
     settings: Settings,
     clinician: ClinicianSettings,
     clock: Clock,
-    budget: RateBudget | None = None,
+    budget: RateBudget | SpareBudget | None = None,
     manners: Manners = WORKERS,
 ) -> ClinikoClient:
     """Cliniko as this clinician's key sees it. The User-Agent names a contact, as Cliniko's reference demands."""

@@ -95,6 +95,16 @@ class RateBudget:
             self._blocked_until = max(self._blocked_until, self._clock.monotonic() + seconds)
         return seconds
 
+    def take_spare(self) -> bool:
+        """Take a place at once if a third of the minute's places is free, and say whether there was one."""
+        with self._lock:
+            now, places = self._clock.monotonic(), self._sent.maxlen or 1
+            taken = sum(now - sent < 60.0 for sent in self._sent)
+            if now < self._blocked_until or (places - taken) * 3 < places:
+                return False
+            self._sent.append(now)
+            return True
+
     def _try(self, *, peek: bool = False) -> float:
         with self._lock:
             now = self._clock.monotonic()
@@ -103,6 +113,30 @@ class RateBudget:
             if wait <= 0 and not peek:
                 self._sent.append(now)
             return wait
+
+
+class SpareBudget:
+    """The same budget for those who must not slow its owner: they get what is to spare, or hear at once that it is not.
+
+    A last third of every minute is the owner's alone.
+    """
+
+    def __init__(self, budget: RateBudget, service: str) -> None:
+        self._budget = budget
+        self._service = service
+
+    def take(self) -> None:
+        """Take a place. Raises `RateLimited` where none is to spare."""
+        if not self._budget.take_spare():
+            hint = f"{self._service.capitalize()} is busy with filing: look again in a minute."
+            raise RateLimited(self._service, "rate_budget", hint=hint)
+
+    def wait(self) -> None:
+        """Never wait: who uses this does not write."""
+
+    def block(self, seconds: float) -> float:
+        """Let nothing out for this long, the owner's requests included: the service told us so."""
+        return self._budget.block(seconds)
 
 
 class HttpClient:
@@ -121,7 +155,7 @@ class HttpClient:
         allowed_hosts: Iterable[str],
         deadline_seconds: float,
         clock: Clock,
-        budget: RateBudget | None = None,
+        budget: RateBudget | SpareBudget | None = None,
         tries: int = READ_ATTEMPTS,
         silence_seconds: float = 0.0,
     ) -> None:

@@ -1,8 +1,8 @@
 """What a page reads of one clinician's Heidi and Cliniko while somebody waits for it.
 
 Everything here is a patient's data: it goes into the page that was asked for and is kept nowhere, but for the names on
-the review list, which are kept in memory for a minute. It only reads. Requests count against the same budget as the
-worker's own. Names and old drafts, which a page can do without, are waited for no longer than a page's patience.
+the review list, which are kept in memory for a minute. It only reads, and asks Cliniko only for what filing can spare.
+Names and old drafts, which a page can do without, are waited for no longer than a page's patience.
 """
 
 import threading

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sync_worker.bootstrap import PAGES, Worker, bench_of, cliniko_client, heidi_client, look_times
 from sync_worker.clock import Clock
+from sync_worker.http import SpareBudget
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.accounts import Accounts, Logins
 from sync_worker.ledger.decisions import Decisions
@@ -90,7 +91,7 @@ class Office:
 
 
 def office_of(settings: Settings, worker: Worker, clock: Clock) -> Office:
-    """The office of a running worker: it shares the worker's ledger, and each key's rate budget."""
+    """The office of a running worker: it shares the worker's ledger, and of each key's rate budget what is to spare."""
     ledger = worker.ledger
     clinicians = settings.clinicians
     return Office(
@@ -117,6 +118,7 @@ def office_of(settings: Settings, worker: Worker, clock: Clock) -> Office:
 
 def _live(settings: Settings, clinician: ClinicianSettings, worker: Worker, clock: Clock) -> Live:
     heidi = heidi_client(settings, clinician, clock, PAGES)
-    cliniko = cliniko_client(settings, clinician, clock, worker.budget(settings, clinician), PAGES)
+    spare = SpareBudget(worker.budget(settings, clinician), "cliniko")
+    cliniko = cliniko_client(settings, clinician, clock, spare, PAGES)
     bench = partial(bench_of, settings, clinician, worker.ledger, clock, heidi, cliniko)
     return Live(heidi=heidi, cliniko=cliniko, bench=bench, ledger=worker.ledger, settings=settings, clock=clock)
