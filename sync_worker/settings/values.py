@@ -52,6 +52,8 @@ DECIDING = (
 )
 """Settings that decide what is filed, on whom and how: the audit trail keeps a hash of them with each note."""
 
+LARGEST_PORT = 65_535
+
 _KEY = re.compile(r"[!#-&(-\[\]-_a-~]+")
 _APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/-]{0,63}")
 _PARAMETER = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
@@ -402,6 +404,13 @@ def _page_problems(settings: Settings) -> Iterator[str]:
     if not settings.sync_web_enabled:
         return
     base = settings.sync_web_base_url
+    if int(settings.sync_web_bind.rpartition(":")[2]) > LARGEST_PORT:
+        yield f"SYNC_WEB_BIND must be HOST:PORT with a port of at most {LARGEST_PORT}."
+    if base is not None and not _is_whole_site(base):
+        yield (
+            "SYNC_WEB_BASE_URL must be https://HOST or https://HOST:PORT with nothing behind it: the page's links "
+            "begin at the host, so give it a host name of its own."
+        )
     if base is not None and urlsplit(base).scheme != "https" and not residency.is_loopback(host_of(base)):
         yield "SYNC_WEB_BASE_URL must begin with https://: put a proxy with a certificate before the page."
     if base is None and not residency.is_loopback(settings.sync_web_bind.rpartition(":")[0].strip("[]")):
@@ -409,6 +418,19 @@ def _page_problems(settings: Settings) -> Iterator[str]:
             "SYNC_WEB_BIND opens the page to the network: set SYNC_WEB_BASE_URL to the https:// address under which "
             "people reach it, or bind it to 127.0.0.1."
         )
+
+
+def _is_behind_an_unnamed_proxy(settings: Settings) -> bool:
+    base = settings.sync_web_base_url
+    is_proxied = settings.sync_web_enabled and base is not None and not residency.is_loopback(host_of(base))
+    return is_proxied and not settings.sync_web_trusted_proxies
+
+
+def _is_whole_site(base: str) -> bool:
+    try:
+        return urlsplit(base).path == "/" and (urlsplit(base).port or 1) <= LARGEST_PORT
+    except ValueError:  # how the standard library tells of a larger port
+        return False
 
 
 def _warnings(given: Mapping[str, str], clinic: ClinicFile, settings: Settings, around: Surroundings) -> Iterator[str]:
@@ -420,6 +442,11 @@ def _warnings(given: Mapping[str, str], clinic: ClinicFile, settings: Settings, 
     for name in ("HEIDI_USER_EMAIL", "HEIDI_USER_ID", "CLINIKO_API_KEY"):
         if clinic.lists_clinicians and name in given and name not in pointed_at:
             yield f"{name} is not used: the file of SYNC_CONFIG_FILE lists the clinicians and wins."
+    if _is_behind_an_unnamed_proxy(settings):
+        yield (
+            "SYNC_WEB_BASE_URL is set without SYNC_WEB_TRUSTED_PROXIES: all callers will look like the proxy, and "
+            "share five tries a minute to log in. Set it to the proxy's IP address."
+        )
     keys = [clinician.cliniko_api_key for clinician in settings.clinicians]
     if len(set(keys)) < len(keys):
         yield "Two clinicians share one Cliniko key: the notes of both will have the same author in Cliniko."

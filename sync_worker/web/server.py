@@ -1,10 +1,11 @@
 """The page's own server inside `run`: uvicorn in a thread, on a port that is ours before anything else happens.
 
-The page is a guest in the worker's process: where its port is taken it says so, tries again, and never stops filing.
+The page is a guest in the worker's process: where it cannot listen it says why, tries again, and never stops filing.
 It writes no access log, since an address may hold a patient's number.
 """
 
 import asyncio
+import errno
 import socket
 import threading
 from functools import cache
@@ -83,15 +84,15 @@ class PageServer:
     def _listen(self) -> socket.socket | None:
         """The port, as soon as it is free; None once the process ends."""
         host, port = host_and_port(self._settings.sync_web_bind)
-        is_told = False
+        told = ""
         while not self._stopping.is_set():
             try:
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
                 return socket.create_server((host, port), family=family)
-            except OSError:
-                if not is_told:
-                    log.error("page.not_served", code="port_taken", port=port)
-                    is_told = True
+            except OSError as error:
+                if (code := _code_of(error)) != told:
+                    log.error("page.not_served", code=code, port=port)
+                    told = code
                 self._stopping.wait(TRY_AGAIN_SECONDS)
         return None
 
@@ -125,6 +126,13 @@ class PageServer:
             self._ready.set()
             self._server.run(sockets=[listener])
         office.close()
+
+
+def _code_of(error: OSError) -> str:
+    """Why there is no listening: in a word for the log."""
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "address_not_ours"
+    return {errno.EADDRINUSE: "port_taken", errno.EACCES: "port_not_allowed"}.get(error.errno or 0, "cannot_listen")
 
 
 @cache
