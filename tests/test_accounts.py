@@ -378,6 +378,37 @@ def test_nobody_logs_in_by_a_disabled_account(accounts: Accounts, logins: Logins
     assert logins.find(logins.begin(ada.account_id, clock.now(), second_factor_passed=True), clock.now()) is not None
 
 
+def test_a_password_that_was_changed_while_it_was_checked_logs_nobody_in(
+    accounts: Accounts, logins: Logins, add: Add, clock: TestClock
+) -> None:
+    ada = add("ada", Role.ADMIN)
+
+    def begin(*, second_factor_passed: bool) -> str:
+        now = clock.now()
+        return logins.begin(ada.account_id, now, second_factor_passed=second_factor_passed, password_hash=HASH)
+
+    begin(second_factor_passed=True)
+    accounts.demand_second_factor("ada", wanted=True)
+    with pytest.raises(NotPossible, match="changed this very moment"):
+        begin(second_factor_passed=True)
+    begin(second_factor_passed=False)
+    accounts.set_password("ada", "$argon2id$another")
+    with pytest.raises(NotPossible, match="changed this very moment"):
+        begin(second_factor_passed=False)
+
+
+@pytest.mark.parametrize("statement", ["FROM accounts", "INSERT INTO logins"])
+def test_a_login_that_begins_while_its_password_is_changed_is_over(
+    engine: Engine, accounts: Accounts, logins: Logins, add: Add, clock: TestClock, statement: str
+) -> None:
+    ada, tokens = add("ada", Role.ADMIN), []
+    changing = cutting_in(engine, statement, lambda: accounts.set_password("ada", "$argon2id$another"))
+    with changing as raised, suppress(NotPossible):  # where the change came first
+        tokens.append(logins.begin(ada.account_id, clock.now(), second_factor_passed=True, password_hash=HASH))
+    assert raised == []
+    assert [logins.find(token, clock.now()) for token in tokens] in ([], [None])
+
+
 @pytest.mark.parametrize("statement", ["FROM accounts", "INSERT INTO logins"])
 def test_a_login_that_begins_while_its_account_is_disabled_does_not_come_back_with_it(
     engine: Engine, accounts: Accounts, logins: Logins, add: Add, clock: TestClock, statement: str

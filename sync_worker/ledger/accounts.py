@@ -143,10 +143,13 @@ class Logins:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def begin(self, account_id: int, now: datetime, *, second_factor_passed: bool) -> str:
+    def begin(
+        self, account_id: int, now: datetime, *, second_factor_passed: bool, password_hash: str | None = None
+    ) -> str:
         """Begin a login and give its token, for its person's browser alone.
 
-        Raises `NotPossible` where the account was disabled meanwhile.
+        `password_hash` is the one that was checked, where a password alone is to do. Raises `NotPossible` where the
+        account was disabled meanwhile, or has another password, or where a second factor is demanded of it by now.
         """
         token = secrets.token_urlsafe(32)
         values = {
@@ -157,10 +160,12 @@ class Logins:
             "seen_at": now,
             "second_factor_passed": second_factor_passed,
         }
-        usable = (AccountRow.id == account_id, AccountRow.disabled_at.is_(None))
         with _changing(self._engine) as db:
-            if db.execute(select(AccountRow.id).where(*usable)).first() is None:
+            account = db.execute(_LOCKED_ACCOUNTS.where(AccountRow.id == account_id)).one_or_none()
+            if account is None or account.disabled_at is not None:
                 raise NotPossible("This account is disabled: ask whoever runs the service.")
+            if password_hash is not None and not _still_fits(account, password_hash, second_factor_passed):
+                raise NotPossible("This account was changed this very moment: log in again.")
             db.execute(insert(LoginRow).values(**values))
         return token
 
@@ -227,6 +232,8 @@ _STAY: tuple[Any, ...] = (
 )
 _KEPT: tuple[Any, ...] = (*_WHO, AccountRow.password_hash)
 _ACCOUNTS = select(*_KEPT)
+# locked, so that whoever takes something from an account waits, and then ends the login that begins here
+_LOCKED_ACCOUNTS = _ACCOUNTS.with_for_update(read=True)
 _LOGINS = select(*_STAY, *_WHO).join(AccountRow, AccountRow.id == LoginRow.account_id)
 
 
@@ -240,6 +247,12 @@ def _change(db: Connection, which: Any, **values: Any) -> int:
 
 def _end_all(db: Connection, account_id: int) -> None:
     db.execute(delete(LoginRow).where(LoginRow.account_id == account_id))
+
+
+def _still_fits(account: Row[Any], password_hash: str, second_factor_passed: bool) -> bool:
+    """Whether what was checked is what the account demands still."""
+    is_enough = not (second_factor_passed and account.wants_second_factor)
+    return bool(account.password_hash == password_hash and is_enough)
 
 
 def _is_over(row: Row[Any], now: datetime) -> bool:
