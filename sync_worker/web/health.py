@@ -5,9 +5,9 @@ from datetime import timedelta
 from starlette.responses import PlainTextResponse, Response
 
 from sync_worker.errors import LedgerMismatch, LedgerUnavailable
+from sync_worker.web.today import LATE_POLLS
 from sync_worker.web.visit import Visit
 
-LATE_POLLS = 5
 LEAST_LATE = timedelta(minutes=10)
 
 

@@ -23,6 +23,28 @@ from sync_worker.settings import ClinicianSettings, Mode, Settings
 from sync_worker.web.live import Live
 from sync_worker.web.throttle import Throttle
 
+TOLD_FRESH_SECONDS = 60.0
+
+
+class Told:
+    """What Cliniko told of each clinician's account once, as the ledger keeps it: asked for at most every minute.
+
+    A page names many charts, and each chart's address needs it.
+    """
+
+    def __init__(self, views: Views, clock: Clock) -> None:
+        self._views = views
+        self._clock = clock
+        self._known: tuple[dict[str, ClinicianState], float] | None = None
+
+    def clinicians(self) -> dict[str, ClinicianState]:
+        """By Heidi user id. Good for what does not change: whether somebody is paused is to be asked anew."""
+        now = self._clock.monotonic()
+        known = self._known
+        if known is None or now >= known[1]:
+            known = self._known = (self._views.clinicians(), now + TOLD_FRESH_SECONDS)
+        return known[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Office:
@@ -31,6 +53,7 @@ class Office:
     ledger: Ledger
     pages: Pages
     views: Views
+    told: Told
     accounts: Accounts
     logins: Logins
     throttle: Throttle
@@ -64,7 +87,9 @@ class Office:
         """The practice's time zone: the settings', else the one that Cliniko told once, else UTC."""
         if self.fixed_zone is not None:
             return self.fixed_zone
-        told = next((state.time_zone for state in self.states().values() if state.time_zone), None)
+        states = self.told.clinicians()
+        zones = (states[user_id].time_zone for user_id in self.names if user_id in states)
+        told = next((zone for zone in zones if zone), None)
         return ZoneInfo(told) if told else UTC
 
     def name_of(self, heidi_user_id: str) -> str:
@@ -73,7 +98,7 @@ class Office:
 
     def patient_address(self, heidi_user_id: str, patient_id: str) -> str | None:
         """A chart's address in Cliniko, as far as the practice's subdomain is known."""
-        state = self.views.clinicians().get(heidi_user_id)
+        state = self.told.clinicians().get(heidi_user_id)
         if state is None or not state.cliniko_account or heidi_user_id not in self.shards:
             return None
         return f"https://{state.cliniko_account}.{self.shards[heidi_user_id]}.cliniko.com/patients/{patient_id}"
@@ -94,10 +119,12 @@ def office_of(settings: Settings, worker: Worker, clock: Clock) -> Office:
     """The office of a running worker: it shares the worker's ledger, and of each key's rate budget what is to spare."""
     ledger = worker.ledger
     clinicians = settings.clinicians
+    views = Views(ledger.engine)
     return Office(
         ledger=ledger,
         pages=Pages(ledger.engine),
-        views=Views(ledger.engine),
+        views=views,
+        told=Told(views, clock),
         accounts=Accounts(ledger.engine),
         logins=Logins(ledger.engine),
         throttle=Throttle(clock),

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from sync_worker.bootstrap import Worker
 from sync_worker.clock import Clock
+from sync_worker.errors import LedgerMismatch, LedgerUnavailable
 from sync_worker.logs import get_logger
 from sync_worker.settings import Settings
 from sync_worker.settings.residency import LOOPBACK
@@ -30,6 +31,7 @@ LAST_ANSWERS_SECONDS = 2
 MOST_CONNECTIONS = 512
 """More than that are ended at once: the worker needs files to open too."""
 HEAD_SECONDS = 10.0
+PURGE_SECONDS = 3600.0
 LONGEST_HEAD_BYTES = 16 * 1024
 STANDARD_PORTS = {"http": 80, "https": 443}
 
@@ -123,9 +125,19 @@ class PageServer:
         self._server = Server(config)
         if not self._stopping.is_set():
             log.info("page.ready", host=host, port=port)
+            threading.Thread(target=self._forget_logins, args=(office,), name="page-logins", daemon=True).start()
             self._ready.set()
             self._server.run(sockets=[listener])
         office.close()
+
+    def _forget_logins(self, office: "Office") -> None:
+        """Forget the logins that are over, now and every hour: nobody else would."""
+        while not self._stopping.is_set():
+            try:
+                office.logins.purge(self._clock.now())
+            except (LedgerUnavailable, LedgerMismatch):
+                log.warning("page.logins_kept", code="ledger_unavailable")  # they are over all the same
+            self._stopping.wait(PURGE_SECONDS)
 
 
 def _code_of(error: OSError) -> str:
