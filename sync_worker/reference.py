@@ -1,8 +1,10 @@
 """How a document is known in Cliniko: by eight characters in its note's title."""
 
 import hashlib
+import re
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_AT_THE_END = re.compile(rf"· ref ([{_CROCKFORD}]{{8}})\s*\Z")
 
 
 def reference_of(*, region: str, session_id: str, document_id: str) -> str:
@@ -14,3 +16,9 @@ def reference_of(*, region: str, session_id: str, document_id: str) -> str:
     digest = hashlib.sha256("\n".join((region, session_id, document_id)).encode()).digest()
     bits = int.from_bytes(digest[:5], "big")
     return "".join(_CROCKFORD[bits >> shift & 31] for shift in range(35, -1, -5))
+
+
+def reference_in(title: str) -> str | None:
+    """The reference at the end of a note's title; None in a title that is not this program's."""
+    found = _AT_THE_END.search(title)
+    return found[1] if found is not None else None

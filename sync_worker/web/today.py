@@ -178,6 +178,8 @@ def _old_drafts(office: Office, account: Account) -> tuple[list[OldDraft], list[
             found += [_old_draft(office, user_id, note) for note in live.old_drafts()]
         except RemoteError as error:
             unread.append((office.name_of(user_id), error.sentence))
+    now = office.clock.now()
+    found.sort(key=lambda draft: draft.created_at or now)  # everybody's, before they are cut
     return found[:MOST_DRAFTS], unread
 
 
