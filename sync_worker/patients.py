@@ -4,7 +4,7 @@ Charts are looked for by birth date, e-mail and linked id; by family name only w
 person will want to see more. Answers hold ids and names of fields, never values.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, tzinfo
 
@@ -117,6 +117,16 @@ class Patients:
         plain = anyascii(word.typed)
         ways = dict.fromkeys((word.typed, plain if plain.isalpha() else word.typed))
         return [chart for way in ways for chart in self._charts.of_family(way)]
+
+    def merged_into(self, patient: Patient) -> list[Patient]:
+        """The charts that were merged into a patient's, as far as they have the birth date. Raises `RemoteError`.
+
+        Only a chart that lost says so in Cliniko, so that all of the birth date are looked at. One with another birth
+        date, mistyped perhaps, is not found.
+        """
+        alike = self._charts.born(patient.birth_date) if patient.birth_date else []
+        survivor, into = patient.patient_id, {one.patient_id: one.merged_into for one in alike if one.merged_into}
+        return [one for one in alike if one.patient_id != survivor and survivor in _chain(one.patient_id, into)]
 
     def compare(self, hint: Hint, charts: list[Patient]) -> MatchOutcome:
         """These charts beside a hint, whoever chose them."""
@@ -273,6 +283,15 @@ class Patients:
         if patient.accepted_privacy_policy is False and Reason.PRIVACY_DECLINED not in entry.waived:
             return Ambiguous(Reason.PRIVACY_DECLINED, evidence)
         return Matched(patient_id, 0, evidence)
+
+
+def _chain(patient_id: str, into: Mapping[str, str]) -> set[str]:
+    """The charts that a chart was merged into, one after another; a loop ends."""
+    passed: set[str] = set()
+    while (following := into.get(patient_id)) is not None and following not in passed:
+        passed.add(following)
+        patient_id = following
+    return passed
 
 
 def _is_somebody_elses(profile: PatientProfile, hint: Hint) -> bool:

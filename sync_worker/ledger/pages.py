@@ -126,9 +126,14 @@ class Pages:
         query = _of(_rows(), whose).where(EntryRow.status == Status.IN_DOUBT)
         return self._page(query.order_by(EntryRow.status_since, EntryRow.id), 1)[0]
 
-    def of_patient(self, patient_id: str, whose: Whose = None, *, page: int = 1) -> tuple[list[Row], bool]:
-        """One page of the entries bound for a patient, newest first, and whether there is a next one."""
-        query = _of(_rows(), whose).where(EntryRow.patient_id == patient_id)
+    def of_patient(
+        self, patient_id: str, whose: Whose = None, *, merged: Collection[str] = (), page: int = 1
+    ) -> tuple[list[Row], bool]:
+        """One page of the entries bound for a patient, newest first, and whether there is a next one.
+
+        `merged` are other charts that were merged into the patient's: entries go on naming these.
+        """
+        query = _of(_rows(), whose).where(EntryRow.patient_id.in_({patient_id, *merged}))
         return self._page(query.order_by(EntryRow.id.desc()), page)
 
     def clinicians_of(self, patient_id: str, whose: Whose = None) -> list[int]:

@@ -138,6 +138,10 @@ class Live:
         """A chart by its id, archived ones included. Raises `RemoteError`."""
         return self._cliniko.find_patient(patient_id)
 
+    def merged_into(self, patient: Patient) -> list[str]:
+        """The ids of the charts that were merged into this one, as far as they can be found. Raises `RemoteError`."""
+        return [one.patient_id for one in self._bench().patients.merged_into(patient)]
+
     def hints(self, session_ids: Sequence[str]) -> dict[str, Hint]:
         """Whom these sessions name, as far as Heidi tells within a reasonable time: what it does not is left out."""
         began = self._clock.monotonic()

@@ -20,8 +20,8 @@ def page(visit: Visit) -> Response:
     office, account = visit.office, visit.account
     whose, number = access.whose(account), visit.page()
     office.decisions(account).saw(_concerned(visit, patient_id), office.clock.now(), patient_id=patient_id)
-    patient, troubles = _chart(visit, patient_id)
-    rows, has_more = office.pages.of_patient(patient_id, whose, page=number)
+    patient, merged, troubles = _chart(visit, patient_id)
+    rows, has_more = office.pages.of_patient(patient_id, whose, merged=merged, page=number)
     perhaps = office.pages.perhaps_of_patient(patient_id, whose)
     return visit.show(
         "patient.html",
@@ -66,17 +66,19 @@ def _patient_id(given: str) -> str:
     return given
 
 
-def _chart(visit: Visit, patient_id: str) -> tuple[Patient | None, list[str]]:
-    """The chart as Cliniko has it now, by whichever clinician's key answers."""
+def _chart(visit: Visit, patient_id: str) -> tuple[Patient | None, list[str], list[str]]:
+    """The chart as Cliniko has it now, those merged into it, and what could not be read, by whichever key answers."""
     troubles: list[str] = []
     for user_id in _visible(visit):
+        live = visit.office.live[user_id]
         try:
-            patient = visit.office.live[user_id].patient(patient_id)
+            patient = live.patient(patient_id)
+            merged = live.merged_into(patient) if patient is not None else []
         except RemoteError as error:
             troubles.append(error.sentence)
             continue
-        return patient, [] if patient else ["Cliniko shows no chart of this number."]
-    return None, list(dict.fromkeys(troubles))
+        return patient, merged, [] if patient else ["Cliniko shows no chart of this number."]
+    return None, [], list(dict.fromkeys(troubles))
 
 
 def _visible(visit: Visit) -> list[str]:
