@@ -4,7 +4,6 @@ The page is a guest in the worker's process: where it cannot listen it says why,
 It writes no access log, since an address may hold a patient's number.
 """
 
-import asyncio
 import errno
 import socket
 import threading
@@ -20,6 +19,8 @@ from sync_worker.settings import Settings
 from sync_worker.settings.residency import LOOPBACK
 
 if TYPE_CHECKING:
+    import asyncio
+
     from uvicorn import Server
 
     from sync_worker.web.office import Office
@@ -150,6 +151,8 @@ def _code_of(error: OSError) -> str:
 @cache
 def _protocol() -> "type[asyncio.Protocol]":
     """uvicorn's way to speak HTTP, on connections that must say what they want: it waits for a head without end."""
+    import asyncio
+
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     class Timed(H11Protocol):

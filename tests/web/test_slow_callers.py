@@ -10,7 +10,8 @@ import pytest
 
 from sync_worker.web import server, visit
 from sync_worker.web.app import SAFETY
-from tests.web.house import House
+from tests.conftest import Clinic
+from tests.web.house import House, open_house
 
 HALF_A_HEAD = b"GET /healthz HTTP/1.1\r\nHost: x"
 WHOLE_HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -104,3 +105,17 @@ def test_more_connections_than_the_worker_can_spare_files_for_are_ended_at_once(
     assert is_ended(a_socket(house, sockets))
     kept[0].sendall(WHOLE_HEAD)
     assert kept[0].recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_half_a_form_at_the_end_of_the_service_is_no_error_of_ours(
+    clinic: Clinic, sockets: ExitStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visit, "FORM_SECONDS", 30.0)
+    with open_house(clinic) as house:
+        one = a_socket(house, sockets)
+        one.sendall(HALF_A_FORM % house.url.removeprefix("http://").encode())
+        time.sleep(0.3)
+        began = time.monotonic()
+    assert time.monotonic() - began < 4
+    assert one.recv(65536).startswith(b"HTTP/1.1 503")
+    assert "CancelledError" not in capsys.readouterr().err
