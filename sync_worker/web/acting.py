@@ -14,6 +14,8 @@ from sync_worker.convert import canonical_text
 from sync_worker.errors import NotPossible
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.pages import Row
+from sync_worker.patients import MOST_FOUND
+from sync_worker.search import words_of
 from sync_worker.web import access, entry, history
 from sync_worker.web.access import Action
 from sync_worker.web.entry import row_of, show
@@ -46,17 +48,22 @@ def search(visit: Visit) -> Response:
     if isinstance(row, Response):
         return row
     name, given = visit.form.get("name", "").strip()[:LONGEST_NAME], visit.form.get("born", "").strip()
+    now = visit.office.clock.now()
     born = _day(given)
     if given and born is None:
         return show(visit, row, problem="Give the birth date as day, month and year.", status=400)
-    if not name and born is None:
-        return show(visit, row, problem="Give a family name or a birth date to look for.", status=400)
+    if not words_of(name) and born is None:
+        return show(visit, row, problem="Give letters of a name, or a birth date, to look for.", status=400)
     live, known = visit.office.live.get(row.heidi_user_id), visit.office.ledger.entries.get(row.entry_id)
     if live is None or known is None:
         return show(visit, row, problem=entry.NOT_KNOWN, status=409)
     outcome, charts = live.search(known, name, born)
-    found = entry.charts_of(visit, row, outcome.candidates, {chart.patient_id: chart for chart in charts})
-    return show(visit, row, found=found, searched=True)
+    beside = {one.patient_id: one for one in outcome.candidates}
+    shown = {chart.patient_id: chart for chart in charts[:MOST_FOUND]}
+    ids = [patient_id for patient_id in shown if patient_id in beside]
+    visit.office.decisions(visit.account).saw([known.clinician_id], now, entry_id=row.entry_id, found=ids)
+    found = entry.charts_of(visit, row, [beside[patient_id] for patient_id in ids], shown)
+    return show(visit, row, found=found, has_more=len(charts) > MOST_FOUND)
 
 
 def ask_clinician(visit: Visit) -> Response:

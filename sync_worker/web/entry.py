@@ -78,9 +78,9 @@ def show(
     problem: str = "",
     status: int = 200,
     found: Sequence[Chart] | None = None,
-    searched: bool = False,
+    has_more: bool = False,
 ) -> Response:
-    """The page of an entry. `found` are the charts of a person's own search."""
+    """The page of an entry. `found` are the charts of a person's own search, `has_more` whether it found others."""
     office, account = visit.office, visit.account
     entry = office.ledger.entries.get(row.entry_id)
     if entry is None:
@@ -105,7 +105,7 @@ def show(
         problem=problem,
         seen_step=office.pages.newest_step(row.entry_id),
         found=found,
-        searched=searched,
+        has_more=has_more,
         note_address=office.note_address(row.heidi_user_id, row.patient_id or "", row.note_id or "")
         if row.note_id and row.patient_id
         else None,

@@ -23,6 +23,7 @@ from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import Ledger
 from sync_worker.model import Candidate, Document, Entry, Hint, MatchOutcome, Patient, Session, StoredNote
 from sync_worker.preview import Preview
+from sync_worker.reference import reference_in
 from sync_worker.settings import Settings
 
 PATIENCE_SECONDS = 3.0
@@ -264,5 +265,5 @@ class Live:
 
 
 def _is_old_draft(note: StoredNote, now: datetime) -> bool:
-    is_ours = "ref " in note.title
+    is_ours = reference_in(note.title) is not None
     return is_ours and note.draft and not note.archived and (note.created_at or now) <= now - OLD_DRAFT

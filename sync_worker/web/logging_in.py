@@ -61,10 +61,11 @@ def log_in(visit: Visit) -> Response:
         log.warning("login.refused")
         return _ask(visit, wanted, WRONG, 403)
     office.throttle.give_back(name=name, address=address)
-    account = known[0]
+    account, checked = known
     if visit.login is not None:
         office.logins.end(visit.request.cookies.get(cookie_name(office, visit.request), ""))
-    token = office.logins.begin(account.account_id, now, second_factor_passed=not account.wants_second_factor)
+    passed = not account.wants_second_factor
+    token = office.logins.begin(account.account_id, now, second_factor_passed=passed, password_hash=checked)
     log.info("login.began", kind=account.role)
     answer = visit.to(wanted if not account.wants_second_factor else f"/second-factor?next={quote(wanted, safe='/')}")
     set_cookie(visit, answer, token)

@@ -13,7 +13,7 @@ from tests.conftest import MORNING, TestClock
 def drafts_of(*ages: int) -> Any:
     """A clinician's live services, with drafts of these ages in days."""
     made = [StoredNote(str(age), "", None, None, draft=True, created_at=MORNING - timedelta(days=age)) for age in ages]
-    return SimpleNamespace(old_drafts=lambda: made)
+    return SimpleNamespace(begin_old_drafts=lambda: None, old_drafts=lambda: made)
 
 
 def listed(live: dict[str, Any], clock: TestClock) -> Sequence[str]:
