@@ -10,7 +10,7 @@ from sync_worker.model import Role
 from tests.web.browser.conftest import OpenHouse
 from tests.web.browser.test_in_a_browser import wait_for
 
-pytestmark = pytest.mark.proof
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(600)]
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
