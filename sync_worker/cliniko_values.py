@@ -4,6 +4,7 @@ Reads leniently, as sources disagree on types (see `fields`): a row without an i
 be read is missing. Facts come from Cliniko's reference (docs.api.cliniko.com).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from zoneinfo import ZoneInfo
 from sync_worker.fields import date_of, id_of, mapping_of, moment_of, text_of
 from sync_worker.model import Booking, Note, Patient, Question, Section, StoredNote, Template
 
+CLINIKO_ID = re.compile(r"[0-9]{1,20}")
+"""What a person may give for the id of a chart or note: digits, such as stand in its address."""
 LONGEST_DESCRIPTION = 10_000
 """Characters in a section's description ("Treatment note content schema")."""
 

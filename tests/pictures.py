@@ -6,7 +6,6 @@ is fetched.
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,10 +16,10 @@ from pathlib import Path
 from sync_worker.convert import note_title
 from sync_worker.model import Question
 from tests.golden import FOLDER, Case, cases
+from tests.web.browser.chromium import NAMES, path_of_browser
 
 PICTURES = FOLDER.parent.parent.parent / "docs" / "pictures"
 DRAWN = ("whole-progress-report", "whole-gp-letter", "whole-home-exercises")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 WIDTH = 980
 
 STYLE = """
@@ -101,9 +100,9 @@ def _run(browser: str, profile: str, *arguments: str) -> str:
 
 def main() -> int:
     """Draw every picture; 1 where no browser is found."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    browser = path_of_browser()
     if browser is None:
-        print(f"The pictures need Chromium: none of {', '.join(BROWSERS)} is installed.", file=sys.stderr)  # noqa: T201
+        print(f"The pictures need Chromium: none of {', '.join(NAMES)} is installed.", file=sys.stderr)  # noqa: T201
         return 1
     PICTURES.mkdir(exist_ok=True)
     for case in cases():

@@ -12,7 +12,6 @@ off, or all of them written anew, shows only beside an older file or a backup. O
 """
 
 import csv
-import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
@@ -22,7 +21,7 @@ from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, say
 from sync_worker.errors import NotPossible
 from sync_worker.ledger import Ledger
-from sync_worker.ledger.trail import Event, Step
+from sync_worker.ledger.trail import Event, Step, told
 from sync_worker.ledger.views import EntryLife, Views
 
 COLUMNS = ("number", "clinician", "at", "entry", "event", "from", "to", "reason", "actor", "details", "hash")
@@ -125,8 +124,8 @@ def _sentence(step: Step, zone: tzinfo, clinician: str | None) -> str:
     if step.reason is not None:
         parts.append(f"because {step.reason}")
     parts.append(f"by {step.actor}")
-    if told := _short(step.details):
-        parts.append(told)
+    if short := _short(step):
+        parts.append(short)
     return ", ".join(parts)
 
 
@@ -134,14 +133,12 @@ def _at(at: datetime, zone: tzinfo) -> str:
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
-def _short(details: str | None) -> str:
+def _short(step: Step) -> str:
     """The details in short: what is there, with hashes by their beginning."""
-    try:
-        told = json.loads(details) if details else {}
-    except ValueError:
+    details = told(step)
+    if details is None:
         return "details that cannot be read"  # somebody changed them: `check` says where
-    items = told.items() if isinstance(told, dict) else ()
-    return "; ".join(f"{name} {_word(value)}" for name, value in items if value not in (None, "", [], False))
+    return "; ".join(f"{name} {_word(value)}" for name, value in details.items() if value not in (None, "", [], False))
 
 
 def _word(value: Any) -> str:

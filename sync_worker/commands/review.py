@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from sync_worker.advice import ADVICE
 from sync_worker.bootstrap import bench, cliniko_client, look_times, scope_of
+from sync_worker.cliniko_values import CLINIKO_ID
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, print_json, say
@@ -26,7 +27,6 @@ from sync_worker.ledger.views import EntryLife, ReviewItem, Views, waits_on
 from sync_worker.model import Reason
 from sync_worker.settings import ClinicianSettings, Settings
 
-CLINIKO_ID = re.compile(r"[0-9]{1,20}")
 CODE = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 

@@ -15,7 +15,7 @@ from sync_worker.convert.note import (
     render_note_content,
     source_line,
 )
-from sync_worker.convert.words import answers_of, canonical_text, holds
+from sync_worker.convert.words import answers_of, canonical_text, holds, stored_questions
 
 __all__ = [
     "answers_of",
@@ -28,4 +28,5 @@ __all__ = [
     "reads_as_html",
     "render_note_content",
     "source_line",
+    "stored_questions",
 ]

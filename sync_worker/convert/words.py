@@ -162,11 +162,13 @@ def _questions(content: Mapping[str, Any] | NoteContent | None) -> list[tuple[st
     if content is None:
         return []
     stored = content.as_json() if isinstance(content, NoteContent) else content
-    return [
-        (unescape(str(question.get("name") or "")), _answers(question))
-        for section in _dicts(stored.get("sections"))
-        for question in _dicts(section.get("questions"))
-    ]
+    return [(unescape(str(question.get("name") or "")), _answers(question)) for question in stored_questions(stored)]
+
+
+def stored_questions(content: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
+    """The questions of a note as Cliniko holds it. What is not as its reference describes is left out."""
+    sections = _dicts((content or {}).get("sections"))
+    return [question for section in sections for question in _dicts(section.get("questions"))]
 
 
 def _dicts(value: object) -> list[Mapping[str, Any]]:

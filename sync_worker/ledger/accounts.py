@@ -15,10 +15,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, and_, delete, func, insert, or_, select, update
 
-from sync_worker.errors import LedgerMismatch, NotPossible
+from sync_worker.errors import NotPossible
 from sync_worker.ledger.moves import insert_once
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AccountRow, Installation, LoginRow
+from sync_worker.ledger.trail import moved_away
 from sync_worker.model import Account, Login, Role
 
 IDLE = timedelta(minutes=30)
@@ -206,7 +207,7 @@ def _changing(engine: Engine) -> Iterator[Connection]:
     """One transaction on a ledger in use. Raises `LedgerMismatch` where it was moved away since it was opened."""
     with writing(engine) as db:
         if db.execute(_RETIRED_AT).scalar() is not None:
-            raise LedgerMismatch("This ledger was moved to another database meanwhile: start again with that one.")
+            raise moved_away()
         yield db
 
 

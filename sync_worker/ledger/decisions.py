@@ -7,7 +7,6 @@ Decisions are taken one after another, and none while the worker writes for the 
 ledger for that, on Postgres the installation's row is locked, then the clinician's trail, then the entry.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -187,8 +186,8 @@ class Decisions:
             TrailRow.clinician_id == clinician_id,
             TrailRow.event == Event.VIEWED.value,
             TrailRow.actor == self._actor,
-            TrailRow.entry_id == entry_id if entry_id is not None else TrailRow.entry_id.is_(None),
-            TrailRow.details == json.dumps(details, sort_keys=True) if details else TrailRow.details.is_(None),
+            TrailRow.entry_id.is_not_distinct_from(entry_id),
+            TrailRow.details.is_not_distinct_from(trail.written(details)),
         )
         lately = (TrailRow.at > now - ONE_LOOK, TrailRow.at <= now)
         return db.execute(select(TrailRow.id).where(*same, *lately).limit(1)).first() is not None
@@ -309,7 +308,7 @@ class Decisions:
             row = db.execute(entries().where(EntryRow.id == entry_id).with_for_update()).one_or_none()
             if row is None:
                 raise NotPossible(f"There is no entry {entry_id}: `sync-worker review list` shows them.")
-            if self._seen is not None and _newest_step(db, entry_id) != self._seen:
+            if self._seen is not None and trail.newest_step(db, entry_id) != self._seen:
                 raise NotPossible(f"Something happened to entry {entry_id} meanwhile: look at it again.")
             yield db, entry_of(row)
 
@@ -373,11 +372,6 @@ def _was_in_doubt(db: Connection, entry: Entry) -> bool:
     """Whether a request of ours is the doubt; two notes may also have been found before any."""
     where = (AttemptRow.entry_id == entry.entry_id, AttemptRow.outcome == "in_doubt")
     return db.execute(select(AttemptRow.id).where(*where).limit(1)).first() is not None
-
-
-def _newest_step(db: Connection, entry_id: int) -> int:
-    where = (TrailRow.entry_id == entry_id, TrailRow.event != Event.VIEWED.value)
-    return int(db.execute(select(func.max(TrailRow.id)).where(*where)).scalar() or 0)
 
 
 def _not_before(db: Connection, entry_id: int, now: datetime, surely_ended: timedelta) -> datetime:

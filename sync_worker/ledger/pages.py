@@ -18,7 +18,7 @@ from sync_worker import lifecycle
 from sync_worker.ledger.moves import WORKER
 from sync_worker.ledger.storage import reading
 from sync_worker.ledger.tables import ACCEPTED, FOUND, AttemptRow, ClinicianRow, EntryRow, SessionRow, TrailRow
-from sync_worker.ledger.trail import Event, Step
+from sync_worker.ledger.trail import Event, Step, newest_step
 from sync_worker.model import AttemptKind, Reason, Status, WaitsOn, Wish
 
 PAGE = 20
@@ -197,9 +197,8 @@ class Pages:
 
     def newest_step(self, entry_id: int) -> int:
         """The number in the ledger of an entry's newest step, views aside: who decides by an older one is told."""
-        query = select(func.max(TrailRow.id)).where(TrailRow.entry_id == entry_id, TrailRow.event != Event.VIEWED.value)
         with reading(self._engine) as db:
-            return int(db.execute(query).scalar() or 0)
+            return newest_step(db, entry_id)
 
 
 _STEP: tuple[Any, ...] = tuple(getattr(TrailRow, name) for name in Step.__slots__)

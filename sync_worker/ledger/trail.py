@@ -95,6 +95,31 @@ def link(before: bytes | None, step: Step) -> bytes:
     return hashlib.sha256((before or bytes(32)) + json.dumps(fields, ensure_ascii=True).encode()).digest()
 
 
+def written(details: Mapping[str, Any] | None) -> str | None:
+    """A step's details as they are kept and hashed."""
+    return json.dumps(details, sort_keys=True) if details else None
+
+
+def told(step: Step) -> Mapping[str, Any] | None:
+    """A step's details; None where they cannot be read any more, since somebody changed them."""
+    try:
+        details = json.loads(step.details) if step.details else {}
+    except ValueError:
+        return None
+    return details if isinstance(details, dict) else {}
+
+
+def moved_away() -> LedgerMismatch:
+    """What a writer hears whose ledger was moved away since it was opened."""
+    return LedgerMismatch("This ledger was moved to another database meanwhile: start again with that one.")
+
+
+def newest_step(db: Connection, entry_id: int) -> int:
+    """The number in the ledger of an entry's newest step, looks aside; 0 where it has none."""
+    query = select(func.max(TrailRow.id)).where(TrailRow.entry_id == entry_id, TrailRow.event != Event.VIEWED.value)
+    return int(db.execute(query).scalar() or 0)
+
+
 def append(
     db: Connection,
     clinician_id: int,
@@ -120,7 +145,7 @@ def append(
         to_status=to_status,
         reason=reason,
         actor=actor,
-        details=json.dumps(details, sort_keys=True) if details else None,
+        details=written(details),
     )
     tip = link(before, step)
     db.execute(_ADD, {**_columns(step), "hash": tip})
@@ -134,7 +159,7 @@ def lock_trail(db: Connection, clinician_id: int) -> tuple[int, bytes | None]:
     """
     number, hashed, retired_at = db.execute(_TIP, {"of_clinician": clinician_id}).one()
     if retired_at is not None:
-        raise LedgerMismatch("This ledger was moved to another database meanwhile: start again with that one.")
+        raise moved_away()
     return number, bytes(hashed) if hashed is not None else None
 
 

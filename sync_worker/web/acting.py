@@ -9,9 +9,9 @@ from datetime import date
 
 from starlette.responses import Response
 
-from sync_worker.commands.review import CLINIKO_ID
-from sync_worker.convert import canonical_text
+from sync_worker.cliniko_values import CLINIKO_ID
 from sync_worker.errors import NotPossible
+from sync_worker.first_look import AuthorsNotes
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.pages import Row
 from sync_worker.patients import MOST_FOUND
@@ -238,8 +238,7 @@ def _require_its_note(visit: Visit, row: Row, note_id: str) -> None:
     theirs = {row.patient_id, chart.merged_into if chart is not None else None}
     if note.patient_id not in theirs:
         raise NotPossible("That note is another patient's: look on the chart of the one whom it was meant for.")
-    mark = f"ref {row.reference}"
-    if mark not in note.title and mark not in canonical_text(note.content):
+    if not AuthorsNotes([note]).marked(row.reference):
         raise NotPossible(
             f"That note does not carry this document's reference, {row.reference}, so it is not its note. If somebody "
             "took the reference out, an admin says so by `sync-worker review resolve`."

@@ -3,13 +3,14 @@
 Reads live what the person who asks may see, after the look was written down.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from starlette.responses import Response
 
 from sync_worker import lifecycle
 from sync_worker.advice import ADVICE
+from sync_worker.convert import stored_questions
 from sync_worker.errors import ConfigurationError, RemoteError
 from sync_worker.ledger.pages import Row
 from sync_worker.model import Candidate, Entry, Hint, Patient, Status, StoredNote
@@ -131,7 +132,7 @@ def look(visit: Visit, live: Live, row: Row, entry: Entry, *, sees_words: bool) 
         seen.troubles.append(error.sentence)
     if sees_words:
         try:
-            seen.words = live.words(entry)
+            seen.words = live.words(entry, with_note=seen.note is None)  # one that is filed is shown as it is stored
         except (RemoteError, ConfigurationError) as error:
             seen.troubles.append(error.sentence)
     seen.troubles = list(dict.fromkeys(seen.troubles))
@@ -165,17 +166,8 @@ def _read_receipt(live: Live, row: Row, seen: Seen, *, sees_words: bool) -> None
     patient_id = (seen.note.patient_id if seen.note is not None else None) or row.patient_id
     seen.patient = live.patient(patient_id) if patient_id else None
     if sees_words and seen.note is not None:
-        seen.said = list(_said_in(seen.note))
-
-
-def _said_in(note: StoredNote) -> Iterator[Said]:
-    """The questions of a stored note. Whatever is not as Cliniko's reference describes is left out: it is for show."""
-    sections = (note.content or {}).get("sections")
-    for section in sections if isinstance(sections, list) else ():
-        questions = section.get("questions") if isinstance(section, dict) else None
-        for question in questions if isinstance(questions, list) else ():
-            if isinstance(question, dict):
-                yield Said(str(question.get("name") or ""), str(question.get("answer") or ""))
+        questions = stored_questions(seen.note.content)
+        seen.said = [Said(str(one.get("name") or ""), str(one.get("answer") or "")) for one in questions]
 
 
 def charts_of(visit: Visit, row: Row, candidates: Sequence[Candidate], patients: dict[str, Patient]) -> list[Chart]:

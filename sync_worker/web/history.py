@@ -1,13 +1,12 @@
 """The audit trail, newest first: who did what, when, to which entry, and why. It holds no patient's data."""
 
-import json
 from typing import Any
 
 from starlette.responses import Response
 
 from sync_worker.ledger.moves import WORKER
 from sync_worker.ledger.pages import Told
-from sync_worker.ledger.trail import Event, Step
+from sync_worker.ledger.trail import Event, Step, told
 from sync_worker.web import access
 from sync_worker.web.visit import Visit
 from sync_worker.web.words import DECISIONS, EVENTS, LOOKS, STATUSES
@@ -21,14 +20,14 @@ def page(visit: Visit) -> Response:
     before = visit.number("before", largest=2**31 - 1) if "before" in asked else None
     entry_id = visit.number("entry") if "entry" in asked else None
     looks = asked.get("looks") == "1"
-    told = visit.office.pages.history(
+    steps = visit.office.pages.history(
         access.whose(visit.account), entry_id=entry_id, before=before, size=SIZE, looks=looks
     )
     return visit.show(
         "history.html",
-        steps=[(one, sentence(one.step)) for one in told],
+        steps=[(one, sentence(one.step)) for one in steps],
         entry=entry_id,
-        older=told[-1].trail_id if len(told) == SIZE else None,
+        older=steps[-1].trail_id if len(steps) == SIZE else None,
         is_newest=before is None,
         looks=looks,
     )
@@ -37,7 +36,7 @@ def page(visit: Visit) -> Response:
 def sentence(step: Step) -> str:
     """A step in words: who did what, and why."""
     who = "The worker" if step.actor == WORKER else step.actor
-    details = _details(step)
+    details = told(step) or {}  # where somebody changed them, `check` says it
     what = EVENTS.get(step.event, step.event)
     if step.event in (Event.DECIDED, Event.WISHED) and "decision" in details:
         what = DECISIONS.get(str(details["decision"]), what)
@@ -55,15 +54,7 @@ def _status(value: str) -> Any:
     return next(status for status in STATUSES if status.value == value)
 
 
-def _details(step: Step) -> dict[str, Any]:
-    try:
-        told = json.loads(step.details or "{}")
-    except ValueError:
-        return {}  # somebody changed them: `check` says where
-    return told if isinstance(told, dict) else {}
-
-
 def of_entry(visit: Visit, entry_id: int) -> list[tuple[Told, str]]:
     """One entry's newest steps, for its own page; looks are told in the history alone, if wanted."""
-    told = visit.office.pages.history(access.whose(visit.account), entry_id=entry_id, size=SIZE, looks=False)
-    return [(one, sentence(one.step)) for one in told]
+    steps = visit.office.pages.history(access.whose(visit.account), entry_id=entry_id, size=SIZE, looks=False)
+    return [(one, sentence(one.step)) for one in steps]

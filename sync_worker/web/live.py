@@ -17,8 +17,8 @@ from typing import TypeVar
 from sync_worker.bootstrap import Bench, scope_of
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
-from sync_worker.convert import canonical_text
 from sync_worker.errors import RemoteError, Stopping, Unavailable
+from sync_worker.first_look import AuthorsNotes
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import Ledger
 from sync_worker.model import Candidate, Document, Entry, Hint, MatchOutcome, Patient, Session, StoredNote
@@ -192,12 +192,12 @@ class Live:
 
     # ------------------------------------------------------------ what it says
 
-    def words(self, entry: Entry) -> Words:
-        """The document, and the note that it makes now. Raises `RemoteError` and `ConfigurationError`."""
+    def words(self, entry: Entry, *, with_note: bool = True) -> Words:
+        """The document, and the note that it makes now if wanted. Raises `RemoteError` and `ConfigurationError`."""
         bench = self._linked_bench()
         document = bench.reader.document(entry.session_id, entry.document_id)
-        if document is None:
-            return Words(None, None)
+        if document is None or not with_note:
+            return Words(document, None)
         scope = scope_of(self._settings, bench.state, bench.identity, None, self._clock.now())
         return Words(document, bench.previewer.preview(bench.planner(scope).plan_entry(entry)))
 
@@ -209,10 +209,9 @@ class Live:
 
     def notes_like(self, entry: Entry, since: datetime) -> list[StoredNote]:
         """The author's notes that carry the entry's reference. Raises `RemoteError`."""
-        mark = f"ref {entry.reference}"
         practitioner = self._bench().identity.practitioner()
         notes = self._cliniko.walk_notes(practitioner.practitioner_id, since - BEFORE_ATTEMPT)
-        return [note for note in notes if mark in note.title or mark in canonical_text(note.content)]
+        return AuthorsNotes(notes).marked(entry.reference)
 
     def old_drafts(self) -> list[StoredNote]:
         """Our notes that are drafts still after three days, oldest first; read at most every ten minutes.

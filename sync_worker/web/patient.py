@@ -5,13 +5,12 @@ The button only opens an address with a number in it. It proves nothing, gives n
 
 from starlette.responses import Response
 
+from sync_worker.cliniko_values import CLINIKO_ID
 from sync_worker.errors import NotPossible, RemoteError
 from sync_worker.model import Patient
 from sync_worker.web import access
 from sync_worker.web.access import Action
 from sync_worker.web.visit import Refusal, Visit
-
-LONGEST_ID = 20
 
 
 def page(visit: Visit) -> Response:
@@ -61,7 +60,7 @@ def _concerned(visit: Visit, patient_id: str) -> list[int]:
 
 def _patient_id(given: str) -> str:
     """Raises `Refusal` for what is no number: an untrusted key to look up, and no more."""
-    if not (given.isascii() and given.isdigit() and len(given) <= LONGEST_ID):
+    if not CLINIKO_ID.fullmatch(given):
         raise Refusal(400, "patient_id must be the number of a Cliniko chart: open this page by Cliniko's button.")
     return given
 

@@ -146,7 +146,7 @@ _ORDER = ("Name", "Born", "E-mail", "Linked in Heidi", "Appointment", "Chart", "
 def fields(candidate: Candidate, patient: Patient) -> Sequence[Field]:
     """A chart field by field: what it says, and how that compares with the session."""
     against = _told(candidate.against, _OPPOSING)
-    agrees = {name: said for name, said in _told(candidate.agrees, _AGREEING).items()}
+    agrees = _told(candidate.agrees, _AGREEING)
     found = []
     for name in _ORDER:
         theirs = {"Name": full_name(patient), "Born": born(patient.birth_date)}.get(name, "")
