@@ -5,6 +5,9 @@ HASHED := --require-hashes --only-binary :all:
 WORKERS ?= 2
 # Tests wait for sockets half of their time, so that two cores carry four of them.
 TESTERS ?= 4
+PYTEST := .venv/bin/python -m pytest -n $(TESTERS) --dist worksteal
+# Dozens of short processes are started: each would compile the whole program anew where an environment forbids to keep it.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test verify prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
@@ -20,12 +23,12 @@ run: .venv/run.stamp ## Run the service with the settings of .env
 	.venv/bin/sync-worker run
 
 test: .venv/dev.stamp ## Run the tests
-	.venv/bin/python -m pytest -n $(TESTERS) -m "not proof"
+	$(PYTEST) -m "not proof"
 
 verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,000 simulated sessions, every crash point once, 60 kills, 2,000 documents
 	.venv/bin/sync-worker demo
 	.venv/bin/sync-worker demo --faults
-	.venv/bin/python -m pytest -n $(TESTERS) -m proof
+	$(PYTEST) -m proof
 	$(PROVE).simulation --sessions 2000 --jobs $(WORKERS)
 	$(PROVE).simulation.crash_points --database both --once --jobs $(WORKERS)
 	$(PROVE).processes kills --count 30

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +16,7 @@ import stamina
 
 from sync_worker.bootstrap import Worker
 from sync_worker.commands.setup import open_ledger
-from sync_worker.ledger import Ledger
+from sync_worker.ledger import Ledger, migrate, storage
 from sync_worker.ledger.storage import open_engine
 from sync_worker.model import TickReport
 from sync_worker.sandbox import Sandbox
@@ -22,6 +24,7 @@ from sync_worker.sandbox.cliniko import ClinikoSandbox
 from sync_worker.sandbox.cliniko_records import NoteRecord
 from sync_worker.sandbox.heidi import HeidiSandbox
 from sync_worker.settings import load_settings
+from tests.engines import empty_postgres, new_file
 
 MORNING = datetime(2026, 11, 18, 22, 30, tzinfo=UTC)
 """Half past nine in Hobart, on the 19th."""
@@ -68,6 +71,26 @@ def clock() -> TestClock:
 # ---------------------------------------------------------------- databases
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _statements_compiled_once() -> Iterator[None]:
+    """Hundreds of ledgers are opened: a statement is compiled once for each kind of database, not for each of them."""
+    dialects: dict[str, sa.Dialect] = {}
+    compiled: dict[Any, Any] = {}
+
+    def create(*arguments: Any, **options: Any) -> sa.Engine:
+        engine = sa.create_engine(*arguments, **options)
+        engine.update_execution_options(compiled_cache=compiled)
+
+        @sa.event.listens_for(engine, "connect")  # after the engine asked its server what the dialect must know
+        def _share(_connection: object, _record: object) -> None:
+            engine.dialect = dialects.setdefault(engine.dialect.name, engine.dialect)
+
+        return engine
+
+    with patch.object(storage, "create_engine", create):
+        yield
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
     if any("no Postgres" in why for why in skipped):
@@ -108,42 +131,75 @@ def _answers(server: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def postgres_database(postgres_server: str | None) -> Iterator[str | None]:
-    """A database of this test process's own."""
-    if postgres_server is None:
-        if os.environ.get("SYNC_TEST_POSTGRES_REQUIRED"):
-            pytest.fail("no Postgres server answers or can be started, and these tests must not go without")
-        yield None
-        return
-    name = f"sync_worker_test_{os.getpid()}"
-    engine = sa.create_engine(f"{postgres_server}/postgres", isolation_level="AUTOCOMMIT")
+def make_postgres_database(postgres_server: str | None) -> Iterator[Callable[[str], str]]:
+    """Makes databases of this test process's own; skips where there is no server."""
+    made: list[str] = []
+
+    def make(kind: str) -> str:
+        if postgres_server is None:
+            if os.environ.get("SYNC_TEST_POSTGRES_REQUIRED"):
+                pytest.fail("no Postgres server answers or can be started, and these tests must not go without")
+            pytest.skip("no Postgres server answers or can be started")
+        name = f"sync_worker_test_{kind}_{os.getpid()}"
+        made.append(name)
+        _administer(postgres_server, f"CREATE DATABASE {name}")
+        return f"{postgres_server}/{name}"
+
+    yield make
+    for name in made:
+        _administer(str(postgres_server), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _administer(server: str, statement: str) -> None:
+    engine = sa.create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
     with engine.connect() as db:
-        db.execute(sa.text(f"CREATE DATABASE {name}"))
-    yield f"{postgres_server}/{name}"
-    with engine.connect() as db:
-        db.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+        db.execute(sa.text(statement))
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def _postgres_to_empty(make_postgres_database: Callable[[str], str]) -> str:
+    return make_postgres_database("empty")
+
+
+@pytest.fixture
+def postgres_url(_postgres_to_empty: str) -> str:
+    """A Postgres database without a table."""
+    with sa.create_engine(_postgres_to_empty, poolclass=sa.NullPool).begin() as db:
+        db.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    return _postgres_to_empty
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(make_postgres_database: Callable[[str], str]) -> str:
+    """A Postgres ledger, for its users to empty."""
+    url = make_postgres_database("ledger")
+    migrate.upgrade(open_engine(url))
+    return url
+
+
+@pytest.fixture
+def postgres_ledger_url(migrated_postgres: str) -> str:
+    """A Postgres ledger as the migrations make it."""
+    empty_postgres(open_engine(migrated_postgres))
+    return migrated_postgres
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without a table, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    return str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind in turn."""
+    """A ledger as the migrations make it, of each kind in turn."""
     if request.param == "sqlite":
+        (tmp_path / "ledger.db").write_bytes(new_file())
         return f"sqlite:///{tmp_path / 'ledger.db'}"
-    return request.getfixturevalue("postgres_url")
-
-
-@pytest.fixture
-def postgres_url(postgres_database: str | None) -> str:
-    """An empty Postgres database."""
-    if postgres_database is None:
-        pytest.skip("no Postgres server answers or can be started")
-    engine = sa.create_engine(postgres_database)
-    with engine.begin() as db:
-        db.execute(sa.text("DROP SCHEMA public CASCADE"))
-        db.execute(sa.text("CREATE SCHEMA public"))
-    engine.dispose()
-    return postgres_database
+    return str(request.getfixturevalue("postgres_ledger_url"))
 
 
 # ---------------------------------------------------------------- a small clinic
@@ -250,6 +306,9 @@ def make_clinic(clock: TestClock) -> Iterator[Callable[[str], Clinic]]:
     made: list[Clinic] = []
 
     def make(ledger_url: str) -> Clinic:
+        path = Path(ledger_url.removeprefix("sqlite:///"))
+        if ledger_url.startswith("sqlite:") and not path.exists():
+            path.write_bytes(new_file())
         sandbox = Sandbox(HeidiSandbox(now=clock.now), ClinikoSandbox(now=clock.now))
         sandbox.start()
         sandbox.heidi.add_clinician(email="a.physio@example.com", user_id="physio-1")
@@ -271,11 +330,8 @@ def clinic(make_clinic: Callable[[str], Clinic], tmp_path: Path) -> Clinic:
 
 @pytest.fixture
 def ledger(ledger_url: str, clock: TestClock) -> Iterator[Ledger]:
-    """An empty, migrated ledger on each database in turn."""
-    from sync_worker.ledger import migrate
-
+    """A ledger without an entry, on each database in turn."""
     engine = open_engine(ledger_url, pooled=True)
-    migrate.upgrade(engine)
     made = Ledger(engine, region="au")
     made.prepare_installation(clock.now())
     yield made

@@ -5,9 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -15,13 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
 
 from sync_worker import lifecycle
-from sync_worker.errors import SyncWorkerError
-from sync_worker.ledger import Ledger, migrate
+from sync_worker.ledger import Ledger
 from sync_worker.ledger.attempts import Claim
 from sync_worker.ledger.moves import move
 from sync_worker.ledger.sessions import IntakeRules
 from sync_worker.ledger.storage import open_engine, reading, sqlite_path, writing
-from sync_worker.ledger.tables import AttemptRow, Base, EntryRow
+from sync_worker.ledger.tables import AttemptRow, EntryRow
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import Settlement
 from sync_worker.model import (
@@ -37,6 +33,7 @@ from sync_worker.model import (
     Tally,
 )
 from tests.conftest import MORNING, TestClock
+from tests.engines import empty_postgres, new_file
 
 RULES = IntakeRules(start_at=MORNING - timedelta(days=30), revisions=Revisions.REVIEW)
 SESSION = "11111111222222223333333344444444555555"
@@ -196,10 +193,7 @@ def an_engine(request: pytest.FixtureRequest, kind: str) -> Iterator[Engine]:
         engine = open_engine(f"sqlite:///{path}")
         on_connect(engine, "PRAGMA synchronous = OFF")
     else:
-        url = request.getfixturevalue("postgres_database")
-        if url is None:
-            pytest.skip("no Postgres server answers or can be started")
-        engine = open_engine(url, pooled=True)
+        engine = open_engine(request.getfixturevalue("migrated_postgres"), pooled=True)
         on_connect(engine, "SET synchronous_commit = off")
     yield engine
     engine.dispose()
@@ -219,9 +213,9 @@ def emptied_bench(engine: Engine, clock: TestClock) -> Bench:
     """A bench on an empty ledger, whatever an earlier test left there."""
     path = sqlite_path(engine)
     if path is not None:
-        path.write_bytes(_migrated_file())
+        path.write_bytes(new_file())
     else:
-        _empty_postgres(engine)
+        empty_postgres(engine)
     ledger = Ledger(engine, region="au")
     ledger.prepare_installation(clock.now())
     return Bench(ledger, clock)
@@ -232,28 +226,6 @@ def successors_bench(engine: Engine, clock: TestClock) -> Bench:
     bench = emptied_bench(engine, clock)
     bench.lease = bench.ledger.clinicians.take_lease(bench.lease.clinician_id, "successor", clock.now())
     return bench
-
-
-@cache
-def _migrated_file() -> bytes:
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "ledger.db"
-        migrate.upgrade(open_engine(f"sqlite:///{path}"))
-        return path.read_bytes()
-
-
-def _empty_postgres(engine: Engine) -> None:
-    try:
-        with writing(engine) as db:
-            # quicker than TRUNCATE, which makes new files
-            tables = reversed(Base.metadata.sorted_tables)
-            db.exec_driver_sql("; ".join(f"DELETE FROM {table}" for table in tables))  # noqa: S608
-    except SyncWorkerError:  # another test left it in another state
-        with writing(engine) as db:
-            db.exec_driver_sql("DROP SCHEMA public CASCADE")
-            db.exec_driver_sql("CREATE SCHEMA public")
-        engine.dispose()
-        migrate.upgrade(engine)
 
 
 # ---------------------------------------------------------------- rivals

@@ -566,6 +566,8 @@ def test_a_move_whose_history_cannot_be_written_does_not_happen(bench: Bench) ->
         db.exec_driver_sql("ALTER TABLE trail RENAME TO trail_elsewhere")
     with pytest.raises(LedgerUnavailable):
         bench.claim(entry)
+    with writing(bench.ledger.engine) as db:
+        db.exec_driver_sql("ALTER TABLE trail_elsewhere RENAME TO trail")
     assert bench.only() == entry
     assert bench.attempts(entry) == []
 

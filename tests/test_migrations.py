@@ -27,11 +27,18 @@ TABLES = set(Base.metadata.tables)
 
 
 @pytest.fixture
-def engine(ledger_url: str) -> Iterator[Engine]:
+def engine(empty_url: str) -> Iterator[Engine]:
     """An empty database of each kind in turn."""
-    engine = open_engine(ledger_url)
+    engine = open_engine(empty_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def ledger_url(empty_url: str) -> str:
+    """A ledger of this test's own, whose version it may change."""
+    migrate.upgrade(open_engine(empty_url))
+    return empty_url
 
 
 def tables(engine: Engine) -> set[str]:

@@ -24,7 +24,7 @@ from sqlalchemy import Engine, event
 
 from sync_worker.ledger import migrate
 from sync_worker.ledger.storage import open_engine
-from sync_worker.ledger.tables import Base
+from tests.engines import empty_postgres
 from tests.faults.report import report
 from tests.faults.world import World, a_world, quiet
 
@@ -195,7 +195,7 @@ class Story:
 def tell(ledger_url: str | None, *, at: int = 0, fault: str = "", lasting: bool = False) -> tuple[list[str], Trap]:
     """Tell the story with this fault at this statement; what was broken, and what the trap saw."""
     if ledger_url is not None:
-        _empty(ledger_url)
+        empty_postgres(open_engine(ledger_url))
     with a_world(ledger_url) as world:
         trap = Trap(world.ledger.engine, at, fault, lasting)
         try:
@@ -241,14 +241,6 @@ def a_postgres_database(address: str = SERVER) -> Iterator[str]:
         with server.connect() as db:
             db.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
         server.dispose()
-
-
-def _empty(ledger_url: str) -> None:
-    engine = sa.create_engine(ledger_url)
-    names = ", ".join(table.name for table in Base.metadata.sorted_tables)
-    with engine.begin() as db:
-        db.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
-    engine.dispose()
 
 
 # ---------------------------------------------------------------- the long form

@@ -11,6 +11,8 @@ from sync_worker.ledger.storage import open_engine
 from tests.faults.clock_steps import STEPS, polls_after, tell
 from tests.faults.world import World, a_world
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.mark.parametrize(
     ("step", "moment", "right_after", "tick_seconds"),

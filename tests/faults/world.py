@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 from urllib.parse import parse_qsl
@@ -20,7 +19,7 @@ from sqlalchemy import Engine
 
 from sync_worker import http
 from sync_worker.bootstrap import Worker
-from sync_worker.ledger import Ledger, migrate
+from sync_worker.ledger import Ledger
 from sync_worker.ledger.storage import open_engine, sqlite_path
 from sync_worker.logs import configure_logging
 from sync_worker.model import ClinicianState, TickReport
@@ -32,6 +31,7 @@ from sync_worker.sandbox.heidi import HeidiSandbox
 from sync_worker.sandbox.wire import Reply, Request, Wire
 from sync_worker.settings import load_settings
 from tests.conftest import MORNING, Clinic, TestClock
+from tests.engines import new_file
 
 HEIDI_PORT, CLINIKO_PORT = 1, 2
 Hook = Callable[[Request], None]
@@ -170,7 +170,7 @@ def a_world(
     with tempfile.TemporaryDirectory(dir=fast_folder()) as folder:
         if ledger_url is None:
             path = (engine and sqlite_path(engine)) or Path(folder) / "ledger.db"
-            path.write_bytes(_empty_ledger())
+            path.write_bytes(new_file())
             ledger_url = f"sqlite:///{path}"
         sandbox = Sandbox(heidi(clock.true), ClinikoSandbox(now=clock.true))
         sandbox.heidi.add_clinician(email="a.physio@example.com", user_id="physio-1")
@@ -185,17 +185,6 @@ def a_world(
 def quiet() -> None:
     """For the long forms: their thousands of faults are counted, not logged."""
     configure_logging(level="CRITICAL", fmt="json")
-
-
-@cache
-def _empty_ledger() -> bytes:
-    """A migrated SQLite ledger as bytes: migrating anew takes longer than a whole story."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "ledger.db"
-        engine = open_engine(f"sqlite:///{path}")
-        migrate.upgrade(engine)
-        engine.dispose()
-        return path.read_bytes()
 
 
 def fast_folder() -> str | None:

@@ -50,6 +50,7 @@ def session_of(clinic: Clinic, hint: Hint) -> str:
     return clinic.a_session(hint.name, born, email=hint.email, ehr_patient_id=hint.linked_patient_id)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("case_sensitive", [False, True])
 def test_every_category_ends_as_its_label_says(clinic: Clinic, case_sensitive: bool) -> None:
     clinic.cliniko.case_sensitive = case_sensitive

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from sync_worker.ledger import copies, migrate
 from sync_worker.ledger.storage import open_engine, writing
-from sync_worker.ledger.tables import Base
+from tests.engines import empty_postgres, new_file
 
 MEMORY = Path("/dev/shm")
 
@@ -35,7 +35,7 @@ class FileLedger:
     def make(self) -> None:
         """An empty ledger, migrated; its first worker makes its key. No process may have it open."""
         self.forget_everything()
-        self.path.write_bytes(_template())
+        self.path.write_bytes(new_file())
 
     def forget_everything(self) -> None:
         """Not even migrated, as on a new machine."""
@@ -92,9 +92,7 @@ class PostgresLedger:
 
     def make(self) -> None:
         """An empty ledger. No process may have it open."""
-        with writing(self._engine) as db:
-            # quicker than TRUNCATE, which makes new files
-            db.exec_driver_sql("; ".join(f"DELETE FROM {table}" for table in reversed(Base.metadata.sorted_tables)))  # noqa: S608
+        empty_postgres(self._engine)
 
     def forget_everything(self) -> None:
         """Not even migrated."""
@@ -131,16 +129,3 @@ def ledger_of_this_process(database: str, server: str = "") -> tuple[AnyLedger, 
 def _let_go(ledger: AnyLedger, folder: Path) -> None:
     ledger.close()
     shutil.rmtree(folder, ignore_errors=True)
-
-
-@cache
-def _template() -> bytes:
-    """A migrated ledger's file, with nothing in it."""
-    folder = a_folder()
-    try:
-        engine = open_engine(f"sqlite:///{folder / 'ledger.db'}")
-        migrate.upgrade(engine)
-        engine.dispose()
-        return (folder / "ledger.db").read_bytes()
-    finally:
-        shutil.rmtree(folder)

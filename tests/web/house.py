@@ -4,6 +4,7 @@ The page listens on a real loopback socket, and people are told apart by real co
 the pages that they were given, as a browser would.
 """
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from tests.conftest import Clinic
 PASSWORD = "quiet harbour lantern"
 _HASHED = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 """A quick hash: the real one is slow on purpose, and a hash says itself how it is to be checked."""
+_TLS = ssl.create_default_context()
+"""Asked for by every client, though the page speaks without it; to load the system's roots takes long."""
 
 
 @dataclass
@@ -68,7 +71,7 @@ class Person:
     """Somebody at a browser. Every request says where it comes from, as browsers do."""
 
     def __init__(self, url: str) -> None:
-        self.client = httpx.Client(base_url=url, trust_env=False, timeout=30)
+        self.client = httpx.Client(base_url=url, trust_env=False, verify=_TLS, timeout=30)
         self.page = httpx.Response(200)
 
     def get(self, path: str) -> httpx.Response:
