@@ -71,19 +71,21 @@ def clock() -> TestClock:
 # ---------------------------------------------------------------- databases
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _statements_compiled_once() -> Iterator[None]:
+_dialects: dict[str, sa.Dialect] = {}
+_compiled: dict[Any, Any] = {}
+
+
+@pytest.fixture(autouse=True)
+def statements_compiled_once() -> Iterator[None]:
     """Hundreds of ledgers are opened: a statement is compiled once for each kind of database, not for each of them."""
-    dialects: dict[str, sa.Dialect] = {}
-    compiled: dict[Any, Any] = {}
 
     def create(*arguments: Any, **options: Any) -> sa.Engine:
         engine = sa.create_engine(*arguments, **options)
-        engine.update_execution_options(compiled_cache=compiled)
+        engine.update_execution_options(compiled_cache=_compiled)
 
         @sa.event.listens_for(engine, "connect")  # after the engine asked its server what the dialect must know
         def _share(_connection: object, _record: object) -> None:
-            engine.dialect = dialects.setdefault(engine.dialect.name, engine.dialect)
+            engine.dialect = _dialects.setdefault(engine.dialect.name, engine.dialect)
 
         return engine
 

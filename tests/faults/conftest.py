@@ -14,3 +14,8 @@ def _quiet() -> Iterator[None]:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     yield
     structlog.configure(**before)
+
+
+@pytest.fixture(autouse=True)
+def statements_compiled_once() -> None:
+    """Not here: what these tests put between an engine and its database must be that engine's alone."""
