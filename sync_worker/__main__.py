@@ -21,6 +21,8 @@ app = typer.Typer(
 review = typer.Typer(help="What waits for a person.", no_args_is_help=True, rich_markup_mode=None)
 database = typer.Typer(help="The ledger.", no_args_is_help=True, rich_markup_mode=None)
 users = typer.Typer(help="Who may log in to the page.", no_args_is_help=True, rich_markup_mode=None)
+alarms = typer.Typer(help="Who is told when something is wrong.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(alarms, name="alarms")
 app.add_typer(review, name="review")
 app.add_typer(users, name="users")
 app.add_typer(database, name="db")
@@ -104,6 +106,14 @@ def check(as_json: Json = False) -> None:
     from sync_worker.commands import check as command
 
     _run(lambda: command.check(as_json=as_json), as_json=as_json)
+
+
+@alarms.command("test")
+def alarms_test() -> None:
+    """Send a message by every way that the settings name: mail, webhook."""
+    from sync_worker.commands import alarms as command
+
+    _run(command.test)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sync_worker.model import PauseReason, Reason
+from sync_worker.model import AlarmCode, PauseReason, Reason
 
 ADVICE: Mapping[Reason, str] = {
     Reason.NO_MATCH: "No chart has this name and birth date. Mend the chart or the session: it is asked again every hour, or at once by trying again. Or choose a patient.",
@@ -42,3 +42,19 @@ PAUSED_ITSELF: Mapping[PauseReason, str] = {
     PauseReason.WRONG_PATIENT: "A note was reported to be on the wrong patient: posting is paused for this clinician. Follow the steps on the entry's page; once its cause is mended, resume posting there, or by `sync-worker resume`.",
 }
 """Why posting is paused where nobody simply paused it, and what to do."""
+
+HINTS: Mapping[AlarmCode, str] = {
+    AlarmCode.HEIDI_UNREACHABLE: "Heidi cannot be reached for more than 30 minutes. Nothing is lost: what was made meanwhile is filed when it is back. Look at Heidi's status page and at this machine's network.",
+    AlarmCode.CLINIKO_UNREACHABLE: "Cliniko cannot be reached for more than 30 minutes. Nothing is lost: what waits is filed when it is back. Look at Cliniko's status page and at this machine's network.",
+    AlarmCode.HEIDI_KEY_REFUSED: "Heidi refuses the practice's key: no document is found any more. Put a working key in the settings.",
+    AlarmCode.CLINIKO_KEY_REFUSED: "Cliniko refuses the clinician's key, or it is somebody else's: their documents wait. Put their own working key in the settings.",
+    AlarmCode.UNLINKED: "The clinician's Heidi account is not linked: their documents are not found. Link it with `sync-worker link`.",
+    AlarmCode.STALLED: "Nothing was read in Heidi lately. `sync-worker status` names the trouble, and the log tells more.",
+    AlarmCode.WAITING: "A document has been waiting for more than a working day. Decide about it on the review page.",
+    AlarmCode.NOT_LISTED: "A walk through Heidi's whole list found a session that the polls had not shown. It is taken in, later than it should be: tell Heidi's support, and lower SYNC_SWEEP_INTERVAL_SECONDS if it happens again.",
+    AlarmCode.CHANGED_UNSEEN: "A walk through Heidi's whole list found a change that the polls had not shown. It is taken in, later than it should be: tell Heidi's support, and lower SYNC_SWEEP_INTERVAL_SECONDS if it happens again.",
+    AlarmCode.NOTHING_FILED: "Today's diary in Cliniko has attended appointments, and Heidi brought no document. Look whether clinicians use Heidi's templates, and whether their accounts are linked.",
+    AlarmCode.LEDGER: "The ledger cannot be read or written: nothing is filed until it can. Look at the disk's free space and at the database.",
+    AlarmCode.CLOCK: "This machine's clock is more than five minutes off. Set it right, and keep it so with a time service such as systemd-timesyncd.",
+}
+"""What each means and what to do, where the cause itself does not say it."""

@@ -1,19 +1,31 @@
-"""What a person must be told of without asking: read from the ledger, so that every process tells the same.
+"""What a person must be told of without asking: worked out from the ledger, so that every process tells the same.
 
-An alarm stands as long as its cause does. It names clinicians and counts, never a patient.
+An alarm stands as long as its cause does. It names clinicians and counts, never a patient. `notices` tells people when
+one begins and when it has ended.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
-from sync_worker.advice import PAUSED_ITSELF
-from sync_worker.ledger.views import Views
-from sync_worker.model import PauseReason
+from sync_worker.advice import HINTS, PAUSED_ITSELF
+from sync_worker.ledger.views import Views, zone_told
+from sync_worker.model import AlarmCode, ClinicianState, PauseReason
+from sync_worker.settings import Settings
 
 RETENTION_WARNING, RETENTION_ALARM = 0.5, 0.8
 """Parts of Heidi's retention age that the oldest waiting session has reached."""
 LONGEST_DOUBT = timedelta(minutes=15)
+UNREACHABLE_AFTER = timedelta(minutes=30)
+"""A service that is down for less is nobody's business: what waits is filed when it is back."""
+SURPRISE_STANDS = timedelta(days=1)
+"""How long people are told of what a sweep came upon, from the last time that it did."""
+LATE_POLLS, LEAST_LATE = 3, timedelta(minutes=10)
+"""Polls that may stay away, and the least time, before a clinician counts as not polled lately."""
+
+_DOWN = frozenset({"unavailable", "not_connected", "rate_limited", "invalid_response", "rejected"})
+_KEY = frozenset({"key_refused", "another_key", "not_permitted"})
+_WEEKEND = (5, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +38,73 @@ class Alarm:
     hint: str
 
 
-def standing(views: Views, *, names: Mapping[str, str], now: datetime, retention_days: int | None) -> Iterator[Alarm]:
-    """The alarms that stand now. `names` are the clinicians of the settings, by Heidi user id."""
-    for user_id, state in views.clinicians().items():
-        if user_id in names and state.pause_reason:
-            yield Alarm(state.pause_reason, "alarm", names[user_id], PAUSED_ITSELF[PauseReason(state.pause_reason)])
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What the settings say should be. `names` are the clinicians of the settings, by Heidi user id."""
+
+    names: Mapping[str, str]
+    poll: timedelta
+    retention_days: int | None
+    """The age at which Heidi deletes sessions, if it does."""
+    zone: tzinfo | None
+    """The practice's, where the settings name one."""
+
+
+def expected_of(settings: Settings) -> Expected:
+    """What the settings say should be."""
+    return Expected(
+        names={one.heidi_user_id: one.name for one in settings.clinicians},
+        poll=timedelta(seconds=settings.sync_poll_interval_seconds),
+        retention_days=settings.heidi_retention_days,
+        zone=settings.timezone,
+    )
+
+
+def standing(views: Views, expected: Expected, now: datetime) -> Iterator[Alarm]:
+    """The alarms that stand now, by what the ledger holds. Raises `LedgerUnavailable`."""
+    states = {user_id: state for user_id, state in views.clinicians().items() if user_id in expected.names}
+    for user_id, state in states.items():
+        yield from of_clinician(state, expected.names[user_id], expected, now)
     if count := views.doubts_older_than(now - LONGEST_DOUBT):
         hint = f"{count} in doubt for more than 15 minutes: `sync-worker check` says whether Cliniko can be read."
-        yield Alarm("doubt", "alarm", None, hint)
-    if (found := retention(views.oldest_waiting_session(), now, retention_days)) is not None:
+        yield Alarm(AlarmCode.DOUBT, "alarm", None, hint)
+    oldest = views.oldest_waiting()
+    if oldest is not None and oldest < a_working_day_before(now, expected.zone or zone_told(states.values())):
+        yield Alarm(AlarmCode.WAITING, "warning", None, HINTS[AlarmCode.WAITING])
+    if (found := retention(views.oldest_waiting_session(), now, expected.retention_days)) is not None:
         yield found
+
+
+def of_clinician(state: ClinicianState, name: str, expected: Expected, now: datetime) -> Iterator[Alarm]:
+    """What is wrong with one clinician's work."""
+    if state.pause_reason:
+        yield Alarm(state.pause_reason, "alarm", name, PAUSED_ITSELF[PauseReason(state.pause_reason)])
+    if code := _trouble(state, expected, now):
+        yield Alarm(code, "alarm", name, HINTS[code])
+    for at, surprise in (
+        (state.not_listed_at, AlarmCode.NOT_LISTED),
+        (state.changed_unseen_at, AlarmCode.CHANGED_UNSEEN),
+    ):
+        if at is not None and now - at < SURPRISE_STANDS:
+            yield Alarm(surprise, "warning", name, HINTS[surprise])
+
+
+def _trouble(state: ClinicianState, expected: Expected, now: datetime) -> AlarmCode | None:
+    """What the trouble of a clinician's last ticks amounts to; None where there is none worth a message yet."""
+    service, _, kind = (state.trouble or "").partition("_")
+    if state.trouble == "heidi_not_linked":
+        return AlarmCode.UNLINKED
+    if service in ("heidi", "cliniko") and kind in _KEY:
+        return AlarmCode(f"{service}_key_refused")
+    if state.trouble == "heidi_list_repeats":
+        return AlarmCode.NOT_LISTED
+    lasts = now - (state.trouble_since or now)
+    if service in ("heidi", "cliniko") and kind in _DOWN:
+        return AlarmCode(f"{service}_unreachable") if lasts >= UNREACHABLE_AFTER else None
+    late = max(LATE_POLLS * expected.poll, LEAST_LATE)
+    if state.last_poll_at is not None and now - state.last_poll_at > late:
+        return AlarmCode.STALLED
+    return None
 
 
 def retention(oldest: datetime | None, now: datetime, days: int | None) -> Alarm | None:
@@ -50,4 +119,18 @@ def retention(oldest: datetime | None, now: datetime, days: int | None) -> Alarm
         f"The oldest session with a waiting document is {age.days} days old, and Heidi deletes sessions after {days}: "
         "decide about it (`sync-worker review list`), or let Heidi keep sessions for longer."
     )
-    return Alarm("retention", level, None, hint)
+    return Alarm(AlarmCode.RETENTION, level, None, hint)
+
+
+def a_working_day_before(now: datetime, zone: tzinfo) -> datetime:
+    """The same time on the working day before; what came at a weekend counts from Monday's beginning.
+
+    Public holidays are not known: they make the alarm come a day early.
+    """
+    there = now.astimezone(zone)
+    day = there - timedelta(days=1)
+    while day.weekday() in _WEEKEND:
+        day -= timedelta(days=1)
+    if there.weekday() in _WEEKEND:  # nobody is asked to work: Friday's late documents wait until Monday
+        day = day.replace(hour=0, minute=0, second=0, microsecond=0)
+    return day

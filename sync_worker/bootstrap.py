@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from sync_worker import __version__
-from sync_worker.alarms import Alarm, standing
+from sync_worker.alarms import Alarm, expected_of, standing
 from sync_worker.amend import Amender
 from sync_worker.charts import Charts
 from sync_worker.cliniko import ClinikoClient
@@ -157,7 +157,7 @@ class Worker:
         self.ledger = ledger
         self.leases = leases or Leases(ledger)
         self._clock = clock
-        self._retention_days = settings.heidi_retention_days
+        self._expected = expected_of(settings)
         self._budgets: dict[str, RateBudget] = {}
         self.pipelines = {
             clinician.heidi_user_id: self._pipeline(settings, clinician) for clinician in settings.clinicians
@@ -170,9 +170,7 @@ class Worker:
 
     def alarms(self) -> list[Alarm]:
         """What a person must be told of now. Raises `LedgerUnavailable`."""
-        names = {user_id: pipeline.settings.name for user_id, pipeline in self.pipelines.items()}
-        views = Views(self.ledger.engine)
-        return list(standing(views, names=names, now=self._clock.now(), retention_days=self._retention_days))
+        return list(standing(Views(self.ledger.engine), self._expected, self._clock.now()))
 
     def close(self) -> None:
         """Let go of leases and connections."""

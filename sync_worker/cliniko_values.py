@@ -87,7 +87,8 @@ def booking_of(row: Mapping[str, Any]) -> Booking | None:
     patient_ids = _booked(row)
     if booking_id is None or starts_at is None or is_off or patient_ids is None:
         return None
-    return Booking(booking_id, starts_at, max(starts_at, ends_at or starts_at), patient_ids)
+    attended = row.get("did_not_arrive") is not True
+    return Booking(booking_id, starts_at, max(starts_at, ends_at or starts_at), patient_ids, attended)
 
 
 def _booked(row: Mapping[str, Any]) -> tuple[str, ...] | None:

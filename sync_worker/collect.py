@@ -94,6 +94,7 @@ class _Walk:
         self.seen: list[SessionSeen] = []
         """What was read and is not recorded yet."""
         self.newest: datetime | None = None
+        self.surprises: set[str] = set()
         self.came_to_the_end = False
         self.failures = 0
 
@@ -166,7 +167,33 @@ class _Walk:
         ledger = self.of.ledger.sessions
         known = ledger.known(self.state.clinician_id, [row.session_id for row in rows])
         paired = [(row, known.get(row.session_id)) for row in rows]
-        return [(row, before) for row, before in paired if self._is_news(row, before)]
+        news = [(row, before) for row, before in paired if self._is_news(row, before)]
+        for row, before in news:
+            self._wonder(row, before)
+        return news
+
+    def _wonder(self, row: ListedSession, before: KnownSession | None) -> None:
+        """Note what only a walk through the whole list found although a poll since then should have shown it.
+
+        It is taken in like all else; but where polls do not show what is new, people must know that it comes late.
+        """
+        polled = self._polled_until()
+        is_old = polled is not None and row.latest is not None and row.latest < polled
+        if not (self.full and is_old) or self._is_wanted(row, before):
+            return
+        if before is None:
+            first = self.state.first_sweep_at
+            if first is not None and row.latest is not None and row.latest > first:
+                self.surprises.add("not_listed_at")
+        elif not before.unread and before.updated_at is not None and row.updated_at != before.updated_at:
+            self.surprises.add("changed_unseen_at")
+
+    def _polled_until(self) -> datetime | None:
+        """Up to when, by Heidi's clock, polls have surely shown everything."""
+        last, there = self.state.last_poll_at, self.of.heidi.server_date or self.now
+        if last is None or last > self.now:  # our clock was set back since
+            return None
+        return last - max(self.now - there, timedelta()) - self.of.settings.overlap
 
     def _is_wanted(self, row: ListedSession, before: KnownSession | None = None) -> bool:
         """Whether a backfill that is under way asks for the session, and has not read it yet.
@@ -279,6 +306,7 @@ class _Walk:
             stamps |= {"last_sweep_at": self.now, "first_sweep_at": self.now}
         if self.deep:
             stamps["last_deep_at"] = self.now
+        stamps |= dict.fromkeys(self.surprises, self.now)
         if self.came_to_the_end and self.newest is not None:
             # never past Heidi's own clock: a stamp from the future would hide what comes before it
             stamps["cursor_at"] = min(self.newest, self.of.heidi.server_date or self.now)

@@ -125,6 +125,10 @@ class ConversionError(SyncWorkerError):
         self.code = code
 
 
+class NotTold(SyncWorkerError):
+    """A message could not be sent to a person; its text is a sentence that says what to check."""
+
+
 class Stopping(SyncWorkerError):
     """The process was asked to stop; whatever is not done yet is done at the next start."""
 

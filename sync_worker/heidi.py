@@ -8,7 +8,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -71,6 +71,11 @@ class HeidiClient:
     def server_date(self) -> datetime | None:
         """Heidi's clock as of its last answer."""
         return self._http.server_date
+
+    @property
+    def clock_ahead(self) -> timedelta:
+        """How far our clock was ahead of Heidi's at its last answer."""
+        return self._http.clock_ahead
 
     def close(self) -> None:
         """Let go of all connections."""

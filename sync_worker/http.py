@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
@@ -163,6 +163,8 @@ class HttpClient:
         self.service = service
         self.base_url = base_url
         self.server_date: datetime | None = None
+        self.clock_ahead = timedelta()
+        """How far our clock was ahead of the service's at its last answer; negative where it was behind."""
         self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
         self._deadline_seconds = deadline_seconds
         self._clock = clock
@@ -299,7 +301,8 @@ class HttpClient:
             raise
         finally:
             _deadline.at = _deadline.guard = None
-        self.server_date = answer.date or self.server_date
+        if answer.date is not None:
+            self.server_date, self.clock_ahead = answer.date, self._clock.now() - answer.date
         return answer
 
     def _check_stop(self, client: httpx.Client) -> None:
@@ -340,7 +343,7 @@ def _client(
 def _transport(keep_alive: int) -> httpx.BaseTransport:
     """The way to the network, which a simulation replaces by one of its own."""
     limits = httpx.Limits(max_connections=20, max_keepalive_connections=keep_alive, keepalive_expiry=5.0)
-    transport = httpx.HTTPTransport(verify=_tls(), limits=limits, trust_env=False)
+    transport = httpx.HTTPTransport(verify=tls_context(), limits=limits, trust_env=False)
     # httpx bounds each phase only; the pool's backend is where a whole request can be bounded (pinned below 0.29,
     # and a test with a dripping server fails if this stops working)
     transport._pool._network_backend = _DeadlineBackend()  # type: ignore[union-attr, unused-ignore]
@@ -348,7 +351,7 @@ def _transport(keep_alive: int) -> httpx.BaseTransport:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls_context() -> ssl.SSLContext:
     """One for all clients, since reading the certificates takes longer than a request."""
     context = httpx.create_ssl_context(trust_env=False)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

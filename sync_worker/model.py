@@ -281,6 +281,8 @@ class Booking:
     """Not before its start; both are aware UTC."""
     patient_ids: tuple[str, ...]
     """Whoever is booked: one of an appointment, all of a group. Empty where Cliniko does not tell who is in a group."""
+    attended: bool = True
+    """False where the practice noted that the patient did not come."""
 
 
 # ---------------------------------------------------------------- how a match ended
@@ -416,6 +418,28 @@ class PauseReason(StrEnum):
     """Cliniko holds notes of this program that this ledger knows nothing of, and that are newer than it."""
     WRONG_PATIENT = "wrong_patient"
     """A person reported a note on the wrong patient."""
+
+
+class AlarmCode(StrEnum):
+    """What can be wrong. Each has its place in the runbook."""
+
+    HEIDI_UNREACHABLE = "heidi_unreachable"
+    CLINIKO_UNREACHABLE = "cliniko_unreachable"
+    HEIDI_KEY_REFUSED = "heidi_key_refused"
+    CLINIKO_KEY_REFUSED = "cliniko_key_refused"
+    UNLINKED = "unlinked"
+    STALLED = "stalled"
+    WAITING = "waiting"
+    DOUBT = "doubt"
+    BRAKE = "brake"
+    ANOTHER_WORKER = "another_worker"
+    WRONG_PATIENT = "wrong_patient"
+    NOT_LISTED = "not_listed"
+    CHANGED_UNSEEN = "changed_unseen"
+    RETENTION = "retention"
+    NOTHING_FILED = "nothing_filed"
+    LEDGER = "ledger"
+    CLOCK = "clock"
 
 
 class Wish(StrEnum):
@@ -568,6 +592,9 @@ class ClinicianState:
     time_zone: str | None
     pause_reason: str | None
     resumed_at: datetime | None
+    trouble_since: datetime | None = None
+    not_listed_at: datetime | None = None
+    changed_unseen_at: datetime | None = None
 
 
 # ---------------------------------------------------------------- who uses the page

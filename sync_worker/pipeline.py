@@ -121,6 +121,11 @@ class Pipeline:
         self._tally = Tally()
         self._trouble: Trouble | None = None
 
+    @property
+    def last_trouble(self) -> str | None:
+        """The code of what stopped the newest tick, which the ledger could not keep where it is the trouble itself."""
+        return self._trouble.code if self._trouble else None
+
     # ------------------------------------------------------------ the tick
 
     def tick(self, *, full: bool = False) -> TickReport:
@@ -356,8 +361,11 @@ class Pipeline:
 
     def _remember_trouble(self, code: str | None) -> None:
         state = self._require_state()
-        if code != state.trouble:  # an idle tick writes as little as it can
-            self.ledger.clinicians.remember_trouble(state.clinician_id, code)
+        if code == state.trouble:  # an idle tick writes as little as it can
+            return
+        goes_on = code and state.trouble and _service(code) == _service(state.trouble)
+        since = (state.trouble_since if goes_on else None) or self.clock.now()
+        self.ledger.clinicians.remember_trouble(state.clinician_id, code, since if code else None)
 
     def _require_state(self) -> ClinicianState:
         assert self._state is not None  # noqa: S101 - set by `tick` before anything else
@@ -397,6 +405,11 @@ class Pipeline:
         trouble = trouble_of(error)
         self._trouble = self._trouble or trouble
         log.error("tick.trouble", clinician=self.settings.name, code=trouble.code)
+
+
+def _service(code: str) -> str:
+    """Whose trouble a code tells: a service that is down may be so in several ways, one after another."""
+    return code.partition("_")[0]
 
 
 def trouble_of(error: Exception) -> Trouble:

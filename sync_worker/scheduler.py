@@ -18,11 +18,12 @@ from sync_worker.bootstrap import CLINICIANS_AT_ONCE, Worker
 from sync_worker.clock import SystemClock
 from sync_worker.errors import LedgerUnavailable
 from sync_worker.logs import get_logger
+from sync_worker.watch import Watch
 
 log = get_logger()
 
 DECISIONS_SECONDS = 2
-ALARMS_SECONDS = 900
+WATCH_SECONDS = 60
 JITTER_SECONDS = 3
 CLOCK_WATCH_SECONDS = 1.0
 CLOCK_STEP_SECONDS = 2.0
@@ -48,7 +49,7 @@ class _Every(BaseTrigger):  # type: ignore[misc]
 class Service:
     """Ticks of all clinicians, every `poll_seconds`, until `clock.stop` is set."""
 
-    def __init__(self, worker: Worker, *, poll_seconds: int, clock: SystemClock) -> None:
+    def __init__(self, worker: Worker, *, poll_seconds: int, clock: SystemClock, watch: Watch | None = None) -> None:
         self._worker = worker
         self._clock = clock
         self._running: set[str] = set()
@@ -58,6 +59,7 @@ class Service:
             executors={
                 "default": ThreadPoolExecutor(min(CLINICIANS_AT_ONCE, len(worker.pipelines))),
                 "watch": ThreadPoolExecutor(1),
+                "tell": ThreadPoolExecutor(1),  # a mail server may let it wait
             },
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
@@ -72,14 +74,8 @@ class Service:
                 next_run_time=datetime.now(UTC),
             )
         self._scheduler.add_job(self._notice_decisions, _Every(DECISIONS_SECONDS), id="decisions", executor="watch")
-
-        self._scheduler.add_job(
-            self._tell_alarms,
-            _Every(ALARMS_SECONDS),
-            id="alarms",
-            executor="watch",
-            next_run_time=datetime.now(UTC),
-        )
+        if watch is not None:
+            self._scheduler.add_job(watch.look, _Every(WATCH_SECONDS), id="watch", executor="tell")
 
     def run(self) -> None:
         """Tick until asked to stop; then let an open request end, and come back."""
@@ -128,16 +124,6 @@ class Service:
                 idle = user_id not in self._running
             if idle and self._decisions_seen.get(user_id, newest) < newest:
                 self._scheduler.modify_job(user_id, next_run_time=datetime.now(UTC))
-
-    def _tell_alarms(self) -> None:
-        """Log what a person must be told of, for as long as it stands."""
-        try:
-            alarms = self._worker.alarms()
-        except LedgerUnavailable:
-            return  # the tick says so
-        for alarm in alarms:
-            tell = log.error if alarm.level == "alarm" else log.warning
-            tell(f"alarm.{alarm.code}", clinician=alarm.clinician)
 
     @staticmethod
     def _on_trouble(event: JobEvent) -> None:

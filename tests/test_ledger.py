@@ -347,7 +347,7 @@ def test_what_is_remembered_of_a_clinician_is_there_after_a_restart(bench: Bench
     clinicians.remember_identity(
         clinician, Practitioner("3", "4", "A. Physio", "Example Physiotherapy", "Australia/Hobart")
     )
-    clinicians.remember_trouble(clinician, "heidi_unavailable")
+    clinicians.remember_trouble(clinician, "heidi_unavailable", MORNING)
     state = Views(bench.ledger.engine).clinicians()["physio-1"]
     assert state == clinicians.enter("physio-1")
     assert (state.start_at, state.linked, state.trouble) == (MORNING, True, "heidi_unavailable")

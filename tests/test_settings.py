@@ -11,7 +11,7 @@ import pytest
 
 from sync_worker.errors import ConfigurationError
 from sync_worker.model import Route
-from sync_worker.settings import NOT_YET, SECRETS, Settings, load_settings
+from sync_worker.settings import SECRETS, Settings, load_settings
 
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
 
@@ -123,7 +123,11 @@ def test_no_env_file_is_no_problem():
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_every_secret_can_come_from_a_file(folder: Path, name: str):
-    values = {"DATABASE_URL": "sqlite:///other.db", "SYNC_HEARTBEAT_URL": "https://ping.example/abc"}
+    values = {
+        "DATABASE_URL": "sqlite:///other.db",
+        "SYNC_HEARTBEAT_URL": "https://ping.example/abc",
+        "SYNC_ALERT_WEBHOOK_URL": "https://ping.example/hook",
+    }
     (folder / "secret").write_text(values.get(name, "from-file-au2") + "\n")
     rest = {key: value for key, value in PRACTICE.items() if key != name}
     settings = load_settings(rest | {f"{name}_FILE": "secret", "SYNC_ALLOWED_HOSTS": "ping.example"})
@@ -253,6 +257,29 @@ def test_no_refused_value_is_ever_repeated(name: str):
     assert "marigold" not in sentence.lower()
 
 
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"SYNC_ALERT_SMTP_HOST": ""}, "SYNC_ALERT_SMTP_HOST is not set"),
+        ({"SYNC_ALERT_EMAIL_FROM": ""}, "SYNC_ALERT_EMAIL_FROM is not set"),
+        ({"SYNC_ALLOWED_HOSTS": ""}, "is not in SYNC_ALLOWED_HOSTS"),
+        ({"SYNC_ALERT_SMTP_TLS": "none"}, "without encryption"),
+        ({"SYNC_ALERT_EMAIL_TO": "owner at example"}, "SYNC_ALERT_EMAIL_TO must be"),
+        ({"SYNC_ALERT_DIGEST_AT": "seven"}, "SYNC_ALERT_DIGEST_AT must be"),
+        ({"SYNC_ALERT_WEBHOOK_URL": "https://elsewhere.example/x"}, "not in SYNC_ALLOWED_HOSTS"),
+    ],
+)
+def test_alarms_go_only_where_the_owner_listed_it_and_encrypted(setting: dict[str, str], sentence: str):
+    mail = {
+        "SYNC_ALERT_EMAIL_TO": "owner@example.com,it@example.com",
+        "SYNC_ALERT_EMAIL_FROM": "sync@example.com",
+        "SYNC_ALERT_SMTP_HOST": "mail.example",
+        "SYNC_ALLOWED_HOSTS": "mail.example",
+    }
+    assert load(mail).sync_alert_email_to == ("owner@example.com", "it@example.com")
+    assert sentence in the_problem(mail | setting)
+
+
 def test_a_refused_key_appears_in_no_sentence_and_no_chained_error():
     with pytest.raises(ConfigurationError) as caught:
         load({"CLINIKO_API_KEY": "MS0 spaced SECRET", "HEIDI_API_KEY": "two SECRETS"})
@@ -326,13 +353,6 @@ def test_a_key_of_the_first_years_without_a_shard_means_au1():
 
 def test_a_shard_is_known_by_its_pattern_in_either_case():
     assert load({"CLINIKO_API_KEY": "a-b_c=-AU17"}).clinicians[0].cliniko_shard == "au17"
-
-
-@pytest.mark.parametrize("name", list(NOT_YET))
-def test_a_setting_without_effect_is_warned_of_when_somebody_sets_it(name: str):
-    values = {"SYNC_HEARTBEAT_URL": "http://127.0.0.1/ping"}
-    (warning,) = load({name: values.get(name, "1")}).warnings
-    assert warning.startswith(f"{name} has no effect in this version")
 
 
 # ---------------------------------------------------------------- the page
@@ -573,7 +593,7 @@ def test_every_setting_of_the_example_has_its_own_comment_above_it():
 def test_the_example_starts_a_new_practice_with_a_rehearsal_and_no_secret():
     values = example_values()
     assert next(iter(values.items())) == ("SYNC_MODE", "rehearse")
-    assert {values[name] for name in ("HEIDI_API_KEY", "CLINIKO_API_KEY", "SYNC_HEARTBEAT_URL")} == {""}
+    assert {values[name] for name in SECRETS if name != "DATABASE_URL"} == {""}
 
 
 def test_the_example_as_it_is_lacks_exactly_the_required_settings():
@@ -586,10 +606,3 @@ def test_the_example_shows_the_defaults_and_warns_of_nothing():
     from_example, plain = load_settings(PRACTICE, env_file=EXAMPLE), load()
     assert from_example.warnings == ()
     assert from_example.model_copy(update={"sync_mode": plain.sync_mode}).model_dump() == plain.model_dump()
-
-
-def test_settings_without_effect_stand_under_the_heading_that_says_so():
-    text = EXAMPLE.read_text(encoding="utf-8")
-    without_effect = text[text.index("no effect in this version") :]
-    named = set(re.findall(r"^([A-Z_]+)=", without_effect, re.MULTILINE))
-    assert named == set(NOT_YET)

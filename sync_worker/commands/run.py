@@ -40,11 +40,13 @@ def _serve(settings: Settings, ledger: Ledger, leases: Leases, clock: SystemCloc
     # loaded only by the worker that works: who is refused hears it without waiting for them
     from sync_worker.bootstrap import Worker
     from sync_worker.scheduler import Service
+    from sync_worker.watch import Watch
     from sync_worker.web.server import PageServer
 
     worker = Worker(settings, ledger, clock, leases)
     try:
-        service = Service(worker, poll_seconds=settings.sync_poll_interval_seconds, clock=clock)
+        watch = Watch(settings, worker, clock)
+        service = Service(worker, poll_seconds=settings.sync_poll_interval_seconds, clock=clock, watch=watch)
         with PageServer(settings, worker, clock):
             service.run()
     finally:

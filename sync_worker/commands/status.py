@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sync_worker import __version__
-from sync_worker.alarms import standing
+from sync_worker.alarms import expected_of, standing
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, print_json, say
 from sync_worker.ledger import migrate
@@ -33,8 +33,7 @@ def status(*, as_json: bool) -> int:
 
 def _gather(views: Views, settings: Settings, now: datetime) -> dict[str, Any]:
     clinicians = settings.clinicians
-    names = {one.heidi_user_id: one.name for one in clinicians}
-    alarms = standing(views, names=names, now=now, retention_days=settings.heidi_retention_days)
+    alarms = standing(views, expected_of(settings), now)
     states = views.clinicians()
     oldest = views.oldest_waiting()
     everybody = views.paused_at() is not None

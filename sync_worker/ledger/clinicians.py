@@ -57,9 +57,9 @@ class Clinicians:
             time_zone=who.time_zone,
         )
 
-    def remember_trouble(self, clinician_id: int, code: str | None) -> None:
-        """Keep why the clinician's last tick stopped early; None when it did not."""
-        self._update(clinician_id, trouble=code)
+    def remember_trouble(self, clinician_id: int, code: str | None, since: datetime | None) -> None:
+        """Keep why the clinician's last tick stopped early, and since when ticks do; None when it did not."""
+        self._update(clinician_id, trouble=code, trouble_since=since)
 
     def is_paused(self, clinician_id: int) -> bool:
         """Whether posting is paused, for everybody or for this clinician."""

@@ -85,6 +85,7 @@ class Installation(Base):
     decisions: Mapped[int] = mapped_column(default=0)  # counts people's decisions: a change wakes the worker
     restored_at: Mapped[datetime | None]  # this ledger is a copy put back: what was filed after the copy is not in it
     retired_at: Mapped[datetime | None]  # it was moved elsewhere: no worker may use it any more
+    digest_at: Mapped[datetime | None]  # when people were last told how things stand
 
 
 class ClinicianRow(Base):
@@ -111,6 +112,9 @@ class ClinicianRow(Base):
     time_zone: Mapped[str | None] = mapped_column(String(64))
     pause_reason: Mapped[str | None] = mapped_column(String(32))  # why posting stopped by itself; None for a person's
     resumed_at: Mapped[datetime | None]  # a person let posting go on: what was there before is known to them
+    trouble_since: Mapped[datetime | None]  # when the trouble began, with the same service at least
+    not_listed_at: Mapped[datetime | None]  # a sweep came upon a session that no poll had listed
+    changed_unseen_at: Mapped[datetime | None]  # a sweep came upon a change that a poll should have shown
     trail_number: Mapped[int] = mapped_column(default=0, server_default="0")  # the tip of this clinician's trail
     trail_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
 
@@ -343,3 +347,15 @@ class LoginRow(Base):
     began_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     second_factor_passed: Mapped[bool]
+
+
+class AlarmRow(Base):
+    """Something that is wrong and that people are told of: when it begins, and when it has ended."""
+
+    __tablename__ = "alarms"
+
+    code: Mapped[str] = mapped_column(String(32), primary_key=True)
+    level: Mapped[str] = mapped_column(String(16))
+    began_at: Mapped[datetime]
+    seen_at: Mapped[datetime]  # when its cause last stood
+    told: Mapped[bool]  # whether anybody could be told that it began

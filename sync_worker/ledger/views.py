@@ -1,10 +1,11 @@
 """What people and programs ask of the ledger: counts and the review list. Straight SQL, read only, ids and codes."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, Row, Select, func, or_, select
 
@@ -76,6 +77,21 @@ class EntryLife:
     candidates: Sequence[dict[str, Any]]
     attempts: Sequence[dict[str, Any]]
     history: Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The newest step of a clinician's audit trail: its number, and the hash that all before it went into."""
+
+    name: str
+    number: int
+    hash: bytes | None
+
+
+def zone_told(states: Iterable[ClinicianState]) -> tzinfo:
+    """The practice's time zone as Cliniko told it once; UTC where it did not yet."""
+    name = next((state.time_zone for state in states if state.time_zone), None)
+    return ZoneInfo(name) if name else UTC
 
 
 class Views:
@@ -150,6 +166,20 @@ class Views:
         query = query.where(EntryRow.status.in_(WAITING), EntryRow.note_id.is_(None))
         with reading(self._engine) as db:
             return db.execute(query).scalar()
+
+    def tips(self, names: Mapping[str, str]) -> list[Tip]:
+        """The newest step of each clinician's audit trail. `names` are theirs by Heidi user id."""
+        query = select(ClinicianRow.heidi_user_id, ClinicianRow.trail_number, ClinicianRow.trail_hash)
+        with reading(self._engine) as db:
+            rows = db.execute(query.order_by(ClinicianRow.id)).all()
+        return [Tip(names.get(row[0], row[0]), row[1], bytes(row[2]) if row[2] is not None else None) for row in rows]
+
+    def documents_since(self, since: datetime) -> bool:
+        """Whether a document was found since a time."""
+        newest = select(EntryRow.found_at).order_by(EntryRow.id.desc()).limit(1)
+        with reading(self._engine) as db:
+            found_at = db.execute(newest).scalar()
+        return found_at is not None and found_at >= since
 
     def doubts_older_than(self, since: datetime) -> int:
         """How many entries have been in doubt, or under way, since before a time."""

@@ -216,6 +216,7 @@ class BookingRecord:
     updated_at: datetime
     cancelled_at: datetime | None = None
     archived_at: datetime | None = None
+    did_not_arrive: bool = False
     business_id: str = BUSINESS_ID
     appointment_type_id: str = APPOINTMENT_TYPE_ID
 
@@ -256,7 +257,7 @@ class BookingRecord:
         return {
             "patient_name": self.patient_name,
             "cancelled_at": stamp(self.cancelled_at),
-            "did_not_arrive": False,
+            "did_not_arrive": self.did_not_arrive,
             "appointment_type": kind,
             "patient": link(base, "patients", self.patient_id),
             "attendees": link(base, "individual_appointments", self.booking_id, "attendees"),

@@ -209,6 +209,7 @@ class ClinikoState:
         starts_at: datetime,
         ends_at: datetime,
         cancelled: bool = False,
+        did_not_arrive: bool = False,
     ) -> str:
         """An appointment of one patient, a group of several, or an unavailable block without any; returns its id."""
         with self.lock:
@@ -228,6 +229,7 @@ class ClinikoState:
                 created_at=now,
                 updated_at=now,
                 cancelled_at=now if cancelled else None,
+                did_not_arrive=did_not_arrive,
             )
             return booking_id
 

@@ -1,10 +1,10 @@
 """Every setting, read once at the start and checked as a whole. Nothing else in this program reads the environment."""
 
 from sync_worker.settings.values import (
-    NOT_YET,
     SECRETS,
     ClinicianSettings,
     HtmlKind,
+    MailTls,
     Mode,
     Region,
     Settings,
@@ -12,10 +12,10 @@ from sync_worker.settings.values import (
 )
 
 __all__ = [
-    "NOT_YET",
     "SECRETS",
     "ClinicianSettings",
     "HtmlKind",
+    "MailTls",
     "Mode",
     "Region",
     "Settings",

@@ -39,6 +39,14 @@ def host_names(value: str) -> tuple[str, ...]:
     return hosts
 
 
+def host_name(value: str) -> str:
+    """One host's name, or this machine's. Raises ValueError for other addresses."""
+    host = value.strip().lower().rstrip(".")
+    if not is_loopback(host) and not _HOST_NAME.fullmatch(host):
+        raise ValueError("not a host name")
+    return host
+
+
 def heidi_base(region: str) -> str:
     """The base address of Heidi's Open API in a region."""
     return f"https://{region}.api.heidihealth.com/api/v2/ml-scribe/open-api/"

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from enum import StrEnum
 from hashlib import sha256
 from ipaddress import ip_network
@@ -28,13 +28,15 @@ from sync_worker.settings.clinic import EMAIL, USER_ID, ClinicFile, read_clinic_
 from sync_worker.settings.residency import ADDRESS, HOST_AND_PORT, LOOPBACK, host_of
 from sync_worker.settings.surroundings import Problems, Surroundings, look_around, misspelt
 
-SECRETS = ("HEIDI_API_KEY", "CLINIKO_API_KEY", "DATABASE_URL", "SYNC_HEARTBEAT_URL")
+SECRETS = (
+    "HEIDI_API_KEY",
+    "CLINIKO_API_KEY",
+    "DATABASE_URL",
+    "SYNC_HEARTBEAT_URL",
+    "SYNC_ALERT_SMTP_PASSWORD",
+    "SYNC_ALERT_WEBHOOK_URL",
+)
 """Settings whose value is a key or holds one: each may also come from NAME_FILE or systemd's credentials."""
-
-NOT_YET: dict[str, str] = {
-    "SYNC_HEARTBEAT_URL": "no heartbeat is sent",
-}
-"""Settings that are read and checked and have no effect in this version: name -> what is missing."""
 
 DECIDING = (
     "heidi_region",
@@ -76,6 +78,14 @@ class Mode(StrEnum):
     REHEARSE = "rehearse"
 
 
+class MailTls(StrEnum):
+    """How the mail server is spoken to; NONE only on this machine."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
+
+
 class HtmlKind(StrEnum):
     """Which tags the Cliniko account keeps in a note; BASIC is `div` and `br` alone."""
 
@@ -107,6 +117,24 @@ def as_database_url(value: str) -> str:
 def _networks(value: str) -> tuple[str, ...]:
     """A comma list of IP addresses and networks. Raises ValueError for names, and for everybody (`*`)."""
     return tuple(str(ip_network(one.strip())) for one in value.split(",") if one.strip())
+
+
+def _emails(value: str) -> tuple[str, ...]:
+    """A comma list of e-mail addresses. Raises ValueError without repeating them."""
+    found = tuple(one.strip() for one in value.split(",") if one.strip())
+    if not all(EMAIL.fullmatch(one) for one in found):
+        raise ValueError("refused")
+    return found
+
+
+def _times(value: str) -> tuple[time, ...]:
+    """A comma list of times of day such as 07:00; `off` is none. Raises ValueError."""
+    if value.strip().lower() == "off":
+        return ()
+    found = tuple(time.fromisoformat(one.strip()) for one in value.split(",") if one.strip())
+    if any(one.tzinfo for one in found):
+        raise ValueError("refused")
+    return tuple(sorted(found))
 
 
 def _must(sentence: str, **limits: Any) -> Any:
@@ -232,6 +260,29 @@ class Settings(BaseSettings):
         SecretStr | None, _matching(ADDRESS), _must("an address such as https://host/path")
     ] = None
 
+    sync_alert_email_to: Annotated[
+        tuple[str, ...], BeforeValidator(_emails), _must("e-mail addresses with commas between them"), Field(repr=False)
+    ] = ()
+    sync_alert_email_from: Email = None
+    sync_alert_smtp_host: Annotated[str | None, BeforeValidator(residency.host_name), _must("a host's name")] = None
+    sync_alert_smtp_port: Annotated[int, _whole("the port's number,", 1, LARGEST_PORT)] = 587
+    sync_alert_smtp_user: Annotated[
+        str | None, _matching(USER_ID), _must("at most 128 characters without blanks"), Field(repr=False)
+    ] = None
+    sync_alert_smtp_password: Annotated[
+        SecretStr, _matching(re.compile(r"[^\x00-\x1f\x7f]+")), _must("the password alone, on one line")
+    ] = SecretStr("")
+    sync_alert_smtp_tls: Annotated[MailTls, BeforeValidator(str.lower), _must("starttls, tls or none")] = (
+        MailTls.STARTTLS
+    )
+    sync_alert_webhook_url: Annotated[
+        SecretStr | None, _matching(ADDRESS), _must("an address such as https://host/path")
+    ] = None
+    sync_alert_digest_at: Annotated[
+        tuple[time, ...], BeforeValidator(_times), _must("times such as 07:00,16:00 with commas between them, or off")
+    ] = (time(7), time(16))
+    """In the practice's time zone."""
+
     sync_log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
         BeforeValidator(str.upper),
@@ -319,6 +370,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, env_file: Path | 
         "the address at which Cliniko may write to you",
     )
     problems.sentences.extend(_residency_problems(settings, labelled))
+    problems.sentences.extend(_mail_problems(settings))
     problems.sentences.extend(_page_problems(settings))
     if problems.sentences:
         raise ConfigurationError(problems.sentences)
@@ -394,9 +446,25 @@ def _residency_problems(settings: Settings, labelled: Labelled) -> Iterator[str]
     for name in ("HEIDI_BASE_URL", "CLINIKO_BASE_URL"):
         if address := getattr(settings, name.lower()):
             yield from residency.base_url_problems(name, address, listed)
-    if settings.sync_heartbeat_url:
-        heartbeat = settings.sync_heartbeat_url.get_secret_value()
-        yield from residency.listed_url_problems("SYNC_HEARTBEAT_URL", heartbeat, listed)
+    for name in ("SYNC_HEARTBEAT_URL", "SYNC_ALERT_WEBHOOK_URL"):
+        if address := getattr(settings, name.lower()):
+            yield from residency.listed_url_problems(name, address.get_secret_value(), listed)
+
+
+def _mail_problems(settings: Settings) -> Iterator[str]:
+    """What keeps alarms from being mailed, or would mail them where nobody may listen."""
+    host = settings.sync_alert_smtp_host
+    if not settings.sync_alert_email_to:
+        return
+    if host is None:
+        yield "SYNC_ALERT_SMTP_HOST is not set: name the mail server that sends to SYNC_ALERT_EMAIL_TO."
+        return
+    if settings.sync_alert_email_from is None:
+        yield "SYNC_ALERT_EMAIL_FROM is not set: give the address from which the mail server sends."
+    if not residency.is_loopback(host) and host not in settings.sync_allowed_hosts:
+        yield "The host of SYNC_ALERT_SMTP_HOST is not in SYNC_ALLOWED_HOSTS: list it there."
+    if settings.sync_alert_smtp_tls is MailTls.NONE and not residency.is_loopback(host):
+        yield "SYNC_ALERT_SMTP_TLS must be starttls or tls: only this machine may be spoken to without encryption."
 
 
 def _page_problems(settings: Settings) -> Iterator[str]:
@@ -435,9 +503,6 @@ def _is_whole_site(base: str) -> bool:
 
 def _warnings(given: Mapping[str, str], clinic: ClinicFile, settings: Settings, around: Surroundings) -> Iterator[str]:
     """What was set and is not obeyed, and what is obeyed and looks like a slip."""
-    for name, missing in NOT_YET.items():
-        if name in given:
-            yield f"{name} has no effect in this version: {missing}."
     pointed_at = {one.cliniko_api_key.env for one in clinic.clinicians if one.cliniko_api_key}
     for name in ("HEIDI_USER_EMAIL", "HEIDI_USER_ID", "CLINIKO_API_KEY"):
         if clinic.lists_clinicians and name in given and name not in pointed_at:

@@ -6,10 +6,11 @@ The page's composition root: settings in, an `Office` out.
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from sync_worker.alarms import Expected, expected_of
 from sync_worker.bootstrap import PAGES, Worker, bench_of, cliniko_client, heidi_client, look_times
 from sync_worker.clock import Clock
 from sync_worker.http import SpareBudget
@@ -17,7 +18,7 @@ from sync_worker.ledger import Ledger
 from sync_worker.ledger.accounts import Accounts, Logins
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.pages import Pages
-from sync_worker.ledger.views import Views
+from sync_worker.ledger.views import Views, zone_told
 from sync_worker.model import Account, ClinicianState
 from sync_worker.settings import ClinicianSettings, Mode, Settings
 from sync_worker.web.live import Live
@@ -67,7 +68,7 @@ class Office:
     settle: timedelta
     surely_ended: timedelta
     rehearse: bool
-    retention_days: int | None
+    expected: Expected
     poll_seconds: int
     base_url: str | None
     """The address under which people reach the page, where it is set; ends in a slash."""
@@ -87,10 +88,7 @@ class Office:
         """The practice's time zone: the settings', else the one that Cliniko told once, else UTC."""
         if self.fixed_zone is not None:
             return self.fixed_zone
-        states = self.told.clinicians()
-        zones = (states[user_id].time_zone for user_id in self.names if user_id in states)
-        told = next((zone for zone in zones if zone), None)
-        return ZoneInfo(told) if told else UTC
+        return zone_told(state for user_id, state in self.told.clinicians().items() if user_id in self.names)
 
     def name_of(self, heidi_user_id: str) -> str:
         """A clinician's name; their id where they left the settings."""
@@ -137,7 +135,7 @@ def office_of(settings: Settings, worker: Worker, clock: Clock) -> Office:
         settle=timedelta(seconds=settings.sync_settle_seconds),
         surely_ended=look_times(settings).second,
         rehearse=settings.sync_mode is Mode.REHEARSE,
-        retention_days=settings.heidi_retention_days,
+        expected=expected_of(settings),
         poll_seconds=settings.sync_poll_interval_seconds,
         base_url=settings.sync_web_base_url,
     )

@@ -1,7 +1,7 @@
 """Today: is filing on, when was Heidi checked, what was filed, what waits for you, what went wrong."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from starlette.responses import Response
@@ -161,8 +161,8 @@ def _line(office: Office, account: Account, user_id: str, state: ClinicianState,
 
 
 def _alarms(office: Office, states: Mapping[str, ClinicianState], now: datetime) -> list[Alarm]:
-    names = {user_id: office.name_of(user_id) for user_id in states}
-    return list(standing(office.views, names=names, now=now, retention_days=office.retention_days))
+    expected = replace(office.expected, names={user_id: office.name_of(user_id) for user_id in states})
+    return list(standing(office.views, expected, now))
 
 
 def _old_drafts(office: Office, account: Account) -> tuple[list[OldDraft], list[tuple[str, str]]]:
