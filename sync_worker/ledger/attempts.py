@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, or_, select, update
 
 from sync_worker import lifecycle
 from sync_worker.errors import EntryMoved, LeaseLost
@@ -110,14 +110,7 @@ class Attempts:
         Only the holder of the lease may: nobody else can have a request under way.
         """
         with reading(self.engine) as db:
-            query = select(AttemptRow).join(EntryRow, EntryRow.id == AttemptRow.entry_id)
-            query = query.where(
-                EntryRow.clinician_id == lease.clinician_id,
-                EntryRow.status == Status.POSTING,
-                AttemptRow.kind == AttemptKind.CREATE,
-                AttemptRow.ended_at.is_(None),
-            )
-            abandoned = [attempt_of(row) for row in db.execute(query.with_only_columns(*AttemptRow.__table__.columns))]
+            abandoned = [attempt_of(row) for row in db.execute(_ABANDONED, {"of_clinician": lease.clinician_id})]
         settlement = Settlement(Status.IN_DOUBT, outcome="in_doubt", code="abandoned")
         for attempt in abandoned:
             due_at = looks.next_look(ended_at=now, looks=0)
@@ -231,6 +224,18 @@ def end(db: Connection, attempt: Attempt, outcome: str, code: str, note_id: str 
     )
     if ended.rowcount != 1:
         raise LeaseLost
+
+
+_ABANDONED = (
+    select(*AttemptRow.__table__.columns)
+    .join(EntryRow, EntryRow.id == AttemptRow.entry_id)
+    .where(
+        EntryRow.clinician_id == bindparam("of_clinician"),
+        EntryRow.status == Status.POSTING,
+        AttemptRow.kind == AttemptKind.CREATE,
+        AttemptRow.ended_at.is_(None),
+    )
+)
 
 
 def attempt_of(row: Row[Any]) -> Attempt:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, and_, not_, select, update
+from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, not_, select, update
 
 from sync_worker.ledger.moves import insert_once, is_paused, later, pause_itself, require_lease
 from sync_worker.ledger.storage import reading, writing
@@ -30,14 +30,14 @@ class Clinicians:
 
     def enter(self, heidi_user_id: str) -> ClinicianState:
         """What is remembered of a clinician; they are entered at first sight."""
-        where = (ClinicianRow.region == self.region, ClinicianRow.heidi_user_id == heidi_user_id)
+        this = {"of_region": self.region, "of_user": heidi_user_id}
         with reading(self.engine) as db:  # first, as a writer may have to wait for another one
-            known = db.execute(clinician_rows().where(*where)).one_or_none()
+            known = db.execute(_OF_USER, this).one_or_none()
         if known is not None:
             return clinician_of(known)
         with writing(self.engine) as db:
             insert_once(db, ClinicianRow, {"region": self.region, "heidi_user_id": heidi_user_id})
-            return clinician_of(db.execute(clinician_rows().where(*where)).one())
+            return clinician_of(db.execute(_OF_USER, this).one())
 
     def remember_start(self, clinician_id: int, start_at: datetime) -> None:
         """Fix the moment from which on sessions are ours, unless it is fixed already."""
@@ -94,11 +94,9 @@ class Clinicians:
         """Whether our clock was far ahead when something was written that is still to be done."""
         if state.last_poll_at is not None and state.last_poll_at > now:
             return True
-        waiting = EntryRow.status.in_([Status.PENDING, Status.IN_DOUBT, Status.REVIEW])
-        far = EntryRow.due_at > now + 2 * LONGEST_POSTPONEMENT
-        query = select(EntryRow.id).where(EntryRow.clinician_id == state.clinician_id, waiting, far).limit(1)
+        far = {"of_clinician": state.clinician_id, "far": now + 2 * LONGEST_POSTPONEMENT}
         with reading(self.engine) as db:
-            return db.execute(query).first() is not None
+            return db.execute(_DUE_FAR_OFF, far).first() is not None
 
     def forget_the_future(self, lease: Lease, *, now: datetime, surely_listed: timedelta) -> None:
         """What was written while our clock was ahead must not wait until that time comes: it is due now.
@@ -129,10 +127,8 @@ class Clinicians:
 
     def backfills(self, clinician_id: int) -> list[Backfill]:
         """What people brought into scope, oldest wish first."""
-        columns = (BackfillRow.id, BackfillRow.since, BackfillRow.until, BackfillRow.asked_at, BackfillRow.walked_at)
-        query = select(*columns).where(BackfillRow.clinician_id == clinician_id).order_by(BackfillRow.id)
         with reading(self.engine) as db:
-            return [Backfill(*row) for row in db.execute(query)]
+            return [Backfill(*row) for row in db.execute(_BACKFILLS, {"of_clinician": clinician_id})]
 
     def _update(self, clinician_id: int, *where: Any, **values: Any) -> None:
         with writing(self.engine) as db:
@@ -158,6 +154,25 @@ def clinician_rows() -> Select[Any]:
     """The columns that make a `ClinicianState`."""
     fields = [getattr(ClinicianRow, name) for name in ClinicianState.__slots__ if name != "clinician_id"]
     return select(ClinicianRow.id, *fields)
+
+
+_OF_USER = clinician_rows().where(
+    ClinicianRow.region == bindparam("of_region"), ClinicianRow.heidi_user_id == bindparam("of_user")
+)
+_DUE_FAR_OFF = (
+    select(EntryRow.id)
+    .where(
+        EntryRow.clinician_id == bindparam("of_clinician"),
+        EntryRow.status.in_([Status.PENDING, Status.IN_DOUBT, Status.REVIEW]),
+        EntryRow.due_at > bindparam("far"),
+    )
+    .limit(1)
+)
+_BACKFILLS = (
+    select(BackfillRow.id, BackfillRow.since, BackfillRow.until, BackfillRow.asked_at, BackfillRow.walked_at)
+    .where(BackfillRow.clinician_id == bindparam("of_clinician"))
+    .order_by(BackfillRow.id)
+)
 
 
 def clinician_of(row: Row[Any]) -> ClinicianState:

@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Engine, and_, func, or_, select, tuple_, update
+from sqlalchemy import Engine, Integer, Select, and_, bindparam, func, or_, select, tuple_, update
 
 from sync_worker import lifecycle
 from sync_worker.errors import EntryMoved
 from sync_worker.ledger.moves import WORKER, entries, entries_of, entry_of, move, require_lease
 from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import EntryRow, SessionRow, TrailRow
+from sync_worker.ledger.tables import EntryRow, SessionRow, TrailRow, UtcDateTime
 from sync_worker.ledger.trail import Event, append
 from sync_worker.model import Candidate, Entry, HintSeen, Lease, Reason, Status, StoredNote, Wish
 
@@ -58,21 +59,18 @@ class Entries:
         `rested_since` leaves out those whose text changed after it, `unfiled_for` those that have a note or wait for
         other reasons.
         """
-        last: tuple[datetime, int] | None = None
-        wanted = [EntryRow.clinician_id == clinician_id, EntryRow.status == status, EntryRow.due_at <= now]
+        wanted: dict[str, Any] = {"of_clinician": clinician_id, "of_status": status, "until": now}
         if rested_since is not None:
-            wanted.append(EntryRow.text_since <= rested_since)
+            wanted["rested_since"] = rested_since
         if unfiled_for is not None:
-            wanted += [EntryRow.note_id.is_(None), EntryRow.reason.in_(sorted(unfiled_for))]
-        query = entries().where(*wanted).order_by(EntryRow.due_at, EntryRow.id).limit(PAGE)
+            wanted["reasons"] = sorted(unfiled_for)
         while True:
-            following = query if last is None else query.where(tuple_(EntryRow.due_at, EntryRow.id) > last)
             with reading(self.engine) as db:
-                page = [entry_of(row) for row in db.execute(following)]
+                page = [entry_of(row) for row in db.execute(_due(frozenset(wanted)), wanted)]
             yield from page
             if len(page) < PAGE:
                 return
-            last = (page[-1].due_at, page[-1].entry_id)
+            wanted |= {"last_due_at": page[-1].due_at, "last_id": page[-1].entry_id}
 
     def unfiled(self, clinician_id: int) -> list[Entry]:
         """The clinician's entries that have no note yet and may get one: those that are pending, and in review."""
@@ -86,9 +84,8 @@ class Entries:
 
     def wished(self, clinician_id: int, now: datetime) -> list[Entry]:
         """The clinician's entries whose notes are to be updated or withdrawn, and are due."""
-        where = (EntryRow.clinician_id == clinician_id, EntryRow.wish.is_not(None), EntryRow.due_at <= now)
         with reading(self.engine) as db:
-            return [entry_of(row) for row in db.execute(entries().where(*where).order_by(EntryRow.id))]
+            return [entry_of(row) for row in db.execute(_WISHED, {"of_clinician": clinician_id, "until": now})]
 
     def of_session(self, session_id: str) -> list[Entry]:
         """The entries of a session, in the order in which they were met."""
@@ -108,12 +105,8 @@ class Entries:
 
     def oldest_pending(self, clinician_id: int) -> datetime | None:
         """When the oldest session began of which something is pending; where Heidi did not tell, when it was met."""
-        began = func.coalesce(SessionRow.created_at, EntryRow.found_at)
-        listed = (SessionRow.clinician_id == EntryRow.clinician_id) & (SessionRow.session_id == EntryRow.session_id)
-        query = select(func.min(began)).select_from(EntryRow).outerjoin(SessionRow, listed)
-        query = query.where(EntryRow.clinician_id == clinician_id, EntryRow.status == Status.PENDING)
         with reading(self.engine) as db:
-            return db.execute(query).scalar()
+            return db.execute(_OLDEST_PENDING, {"of_clinician": clinician_id}).scalar()
 
     def unknown_references(self, references: Iterable[str]) -> set[str]:
         """Those of these references of which no entry of any clinician is known."""
@@ -124,13 +117,8 @@ class Entries:
 
     def open_counts(self, clinician_id: int) -> dict[Status, int]:
         """How many of the clinician's entries are pending and in doubt."""
-        query = (
-            select(EntryRow.status, func.count())
-            .where(EntryRow.clinician_id == clinician_id, EntryRow.status.in_([Status.PENDING, Status.IN_DOUBT]))
-            .group_by(EntryRow.status)
-        )
         with reading(self.engine) as db:
-            return {Status(status): count for status, count in db.execute(query)}
+            return {Status(status): count for status, count in db.execute(_OPEN_COUNTS, {"of_clinician": clinician_id})}
 
     def restart_settling(self, lease: Lease, entry: Entry, text_hash: bytes, *, read_at: datetime) -> None:
         """The text changed since it was last read: the entry settles anew."""
@@ -238,3 +226,45 @@ def evidence_of(candidates: Sequence[Candidate], about: HintSeen | None = None) 
 
 def _hinted(hint: HintSeen | None) -> dict[str, Any]:
     return {"hint_hash": hint.hint_hash, "hint_link": hint.link} if hint is not None else {}
+
+
+# ---------------------------------------------------------------- what every tick asks, made once
+
+_OF_CLINICIAN = EntryRow.clinician_id == bindparam("of_clinician")
+
+
+@cache
+def _due(asked: frozenset[str]) -> Select[Any]:
+    """The statement of `Entries.due` for these of its parameters."""
+    query = entries().where(
+        _OF_CLINICIAN, EntryRow.status == bindparam("of_status"), EntryRow.due_at <= bindparam("until")
+    )
+    if "rested_since" in asked:
+        query = query.where(EntryRow.text_since <= bindparam("rested_since"))
+    if "reasons" in asked:
+        query = query.where(EntryRow.note_id.is_(None), EntryRow.reason.in_(bindparam("reasons", expanding=True)))
+    if "last_id" in asked:
+        last = tuple_(bindparam("last_due_at", type_=UtcDateTime()), bindparam("last_id", type_=Integer()))
+        query = query.where(tuple_(EntryRow.due_at, EntryRow.id) > last)
+    return query.order_by(EntryRow.due_at, EntryRow.id).limit(PAGE)
+
+
+_WISHED = (
+    entries()
+    .where(_OF_CLINICIAN, EntryRow.wish.is_not(None), EntryRow.due_at <= bindparam("until"))
+    .order_by(EntryRow.id)
+)
+_OLDEST_PENDING = (
+    select(func.min(func.coalesce(SessionRow.created_at, EntryRow.found_at)))
+    .select_from(EntryRow)
+    .outerjoin(
+        SessionRow,
+        (SessionRow.clinician_id == EntryRow.clinician_id) & (SessionRow.session_id == EntryRow.session_id),
+    )
+    .where(_OF_CLINICIAN, EntryRow.status == Status.PENDING)
+)
+_OPEN_COUNTS = (
+    select(EntryRow.status, func.count())
+    .where(_OF_CLINICIAN, EntryRow.status.in_([Status.PENDING, Status.IN_DOUBT]))
+    .group_by(EntryRow.status)
+)

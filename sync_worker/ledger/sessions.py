@@ -67,11 +67,8 @@ class Sessions:
 
     def to_reread(self, clinician_id: int, now: datetime) -> list[ListedSession]:
         """Sessions to read again whatever the list says: changed lately, or not readable when last tried."""
-        due = or_(and_(SessionRow.unread, SessionRow.retry_at <= now), SessionRow.reread_until > now)
-        query = select(SessionRow.session_id, SessionRow.created_at, SessionRow.updated_at)
-        query = query.where(SessionRow.clinician_id == clinician_id, due).order_by(SessionRow.id)
         with reading(self.engine) as db:
-            return [ListedSession(*row) for row in db.execute(query)]
+            return [ListedSession(*row) for row in db.execute(_TO_REREAD, {"of_clinician": clinician_id, "at": now})]
 
     def record(
         self,
@@ -367,6 +364,14 @@ class _PageRecorder:
 
 
 # built once: to build a statement takes longer than to run it
+_TO_REREAD = (
+    select(SessionRow.session_id, SessionRow.created_at, SessionRow.updated_at)
+    .where(
+        SessionRow.clinician_id == bindparam("of_clinician"),
+        or_(and_(SessionRow.unread, SessionRow.retry_at <= bindparam("at")), SessionRow.reread_until > bindparam("at")),
+    )
+    .order_by(SessionRow.id)
+)
 _KNOWN = select(
     SessionRow.session_id,
     SessionRow.updated_at,
