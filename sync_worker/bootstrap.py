@@ -14,12 +14,13 @@ from sync_worker.charts import Charts
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.collect import Collector, CollectSettings
+from sync_worker.counts import Counts
 from sync_worker.diary import Diary
 from sync_worker.doubts import DoubtResolver
 from sync_worker.errors import ConfigurationError
 from sync_worker.first_look import FirstLook
 from sync_worker.heidi import HeidiClient
-from sync_worker.http import READ_ATTEMPTS, HttpClient, RateBudget, SpareBudget
+from sync_worker.http import READ_ATTEMPTS, HttpClient, Observer, RateBudget, SpareBudget, unobserved
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.leases import Leases
@@ -55,7 +56,11 @@ PAGES = Manners(tries=1, longest_seconds=PAGE_DEADLINE_SECONDS, silence_seconds=
 
 
 def heidi_client(
-    settings: Settings, clinician: ClinicianSettings, clock: Clock, manners: Manners = WORKERS
+    settings: Settings,
+    clinician: ClinicianSettings,
+    clock: Clock,
+    manners: Manners = WORKERS,
+    observe: Observer = unobserved,
 ) -> HeidiClient:
     """Heidi as this clinician sees it."""
     http = HttpClient(
@@ -67,6 +72,7 @@ def heidi_client(
         clock=clock,
         tries=manners.tries,
         silence_seconds=manners.silence_seconds,
+        observe=observe,
     )
     return HeidiClient(
         http=http,
@@ -84,6 +90,7 @@ def cliniko_client(
     clock: Clock,
     budget: RateBudget | SpareBudget | None = None,
     manners: Manners = WORKERS,
+    observe: Observer = unobserved,
 ) -> ClinikoClient:
     """Cliniko as this clinician's key sees it. The User-Agent names a contact, as Cliniko's reference demands."""
     return ClinikoClient(
@@ -101,6 +108,7 @@ def cliniko_client(
             budget=budget or RateBudget(settings.cliniko_rate_per_minute, clock),
             tries=manners.tries,
             silence_seconds=manners.silence_seconds,
+            observe=observe,
         )
     )
 
@@ -156,6 +164,7 @@ class Worker:
         """`leases`: those that this process has taken already."""
         self.ledger = ledger
         self.leases = leases or Leases(ledger)
+        self.counts = Counts()
         self._clock = clock
         self._expected = expected_of(settings)
         self._budgets: dict[str, RateBudget] = {}
@@ -163,10 +172,17 @@ class Worker:
             clinician.heidi_user_id: self._pipeline(settings, clinician) for clinician in settings.clinicians
         }
 
+    def tick(self, user_id: str, *, full: bool = False) -> TickReport:
+        """One tick of one clinician."""
+        report = self.pipelines[user_id].tick(full=full)
+        trouble = report.trouble.code if report.trouble else None
+        self.counts.ticks.add("done" if trouble is None else "held" if trouble == "held" else "trouble")
+        return report
+
     def tick_all(self, *, full: bool) -> list[TickReport]:
         """One tick of every clinician, side by side."""
         with ThreadPoolExecutor(max_workers=min(CLINICIANS_AT_ONCE, len(self.pipelines))) as pool:
-            return list(pool.map(lambda pipeline: pipeline.tick(full=full), self.pipelines.values()))
+            return list(pool.map(lambda user_id: self.tick(user_id, full=full), self.pipelines))
 
     def alarms(self) -> list[Alarm]:
         """What a person must be told of now. Raises `LedgerUnavailable`."""
@@ -187,8 +203,9 @@ class Worker:
 
     def _pipeline(self, settings: Settings, clinician: ClinicianSettings) -> Pipeline:
         clock, ledger = self._clock, self.ledger
-        heidi = heidi_client(settings, clinician, clock)
-        cliniko = cliniko_client(settings, clinician, clock, self.budget(settings, clinician))
+        heard = self.counts.request
+        heidi = heidi_client(settings, clinician, clock, observe=heard)
+        cliniko = cliniko_client(settings, clinician, clock, self.budget(settings, clinician), observe=heard)
         reader = SessionReader(heidi, clock)
         ticking, looks = tick_settings(settings, clinician), look_times(settings)
         identity = Identity(
@@ -221,6 +238,7 @@ class Worker:
                 ledger=ledger,
                 leases=self.leases,
                 clock=clock,
+                counts=self.counts,
             ),
             amender=Amender(
                 cliniko=cliniko,

@@ -22,7 +22,7 @@ import httpx
 import stamina
 
 from sync_worker.clock import Clock
-from sync_worker.errors import InvalidResponse, NotConnected, RateLimited, Stopping, Unavailable
+from sync_worker.errors import InvalidResponse, NotConnected, RateLimited, RemoteError, Stopping, Unavailable
 
 READ_ATTEMPTS = 3
 LONGEST_BODY_BYTES = 64 * 1024 * 1024
@@ -31,6 +31,14 @@ LONGEST_BLOCK_SECONDS = 120.0
 WRITE_CHUNK_BYTES = 64 * 1024
 
 Params = Sequence[tuple[str, str]]
+
+Observer = Callable[[str, int | None], None]
+"""Told of each request that was made: the host's name, and the answer's status; None where no whole answer came."""
+
+
+def unobserved(_host: str, _status: int | None) -> None:
+    """Tell nobody."""
+
 
 # "Certainly not sent" is a closed list; whatever else goes wrong may have reached the service.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
@@ -99,11 +107,19 @@ class RateBudget:
         """Take a place at once if a third of the minute's places is free, and say whether there was one."""
         with self._lock:
             now, places = self._clock.monotonic(), self._sent.maxlen or 1
-            taken = sum(now - sent < 60.0 for sent in self._sent)
-            if now < self._blocked_until or (places - taken) * 3 < places:
+            if now < self._blocked_until or (places - self._taken(now)) * 3 < places:
                 return False
             self._sent.append(now)
             return True
+
+    def left(self) -> int:
+        """How many requests may go out at once; 0 while the service told us to wait."""
+        with self._lock:
+            now, places = self._clock.monotonic(), self._sent.maxlen or 1
+            return 0 if now < self._blocked_until else places - self._taken(now)
+
+    def _taken(self, now: float) -> int:
+        return sum(now - sent < 60.0 for sent in self._sent)
 
     def _try(self, *, peek: bool = False) -> float:
         with self._lock:
@@ -158,6 +174,7 @@ class HttpClient:
         budget: RateBudget | SpareBudget | None = None,
         tries: int = READ_ATTEMPTS,
         silence_seconds: float = 0.0,
+        observe: Observer = unobserved,
     ) -> None:
         """`tries` are those of a read. After one without any answer, reads fail at once for `silence_seconds`."""
         self.service = service
@@ -171,6 +188,7 @@ class HttpClient:
         self._budget = budget
         self._tries = tries
         self._silence_seconds = silence_seconds
+        self._observe = observe
         self._silent_until = -math.inf
         self._reads = _client(headers, auth, deadline_seconds, keep_alive=20)
         # A kept connection that the server just closed looks like a lost answer: a write gets one of its own.
@@ -276,9 +294,31 @@ class HttpClient:
     ) -> Answer:
         self._check_stop(client)
         url = path if "://" in path else self.base_url + path
-        self._refuse_foreign(operation, url)
+        host = self._host_of(operation, url)
         if self._budget is not None:
             self._budget.take()
+        try:
+            answer = self._carry(client, method, operation, url, params, body, headers, guard)
+        except RemoteError:
+            self._observe(host, None)
+            raise
+        self._observe(host, answer.status)
+        if answer.date is not None:
+            self.server_date, self.clock_ahead = answer.date, self._clock.now() - answer.date
+        return answer
+
+    def _carry(
+        self,
+        client: httpx.Client,
+        method: str,
+        operation: str,
+        url: str,
+        params: Params,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        guard: Callable[[], None] | None,
+    ) -> Answer:
+        """The request on its way and back, within the deadline."""
         _deadline.at = self._clock.monotonic() + self._deadline_seconds
         _deadline.clock = self._clock
         _deadline.guard = guard
@@ -286,7 +326,7 @@ class HttpClient:
             with client.stream(
                 method, url, params=list(params) or None, content=body, headers=_with_type(headers, body)
             ) as response:
-                answer = Answer(response.status_code, dict(response.headers), self._body(operation, response))
+                return Answer(response.status_code, dict(response.headers), self._body(operation, response))
         except NOT_SENT:
             self._silent_until = self._clock.monotonic() + self._silence_seconds
             raise NotConnected(self.service, operation) from None
@@ -301,9 +341,6 @@ class HttpClient:
             raise
         finally:
             _deadline.at = _deadline.guard = None
-        if answer.date is not None:
-            self.server_date, self.clock_ahead = answer.date, self._clock.now() - answer.date
-        return answer
 
     def _check_stop(self, client: httpx.Client) -> None:
         """Raise `Stopping` once the process is asked to stop, or this client was closed in the middle of a page."""
@@ -320,11 +357,13 @@ class HttpClient:
                 raise InvalidResponse(self.service, operation, hint=f"{self.service} sent an endless answer.")
         return b"".join(chunks)
 
-    def _refuse_foreign(self, operation: str, url: str) -> None:
+    def _host_of(self, operation: str, url: str) -> str:
+        """The name of the host that an address means. Raises `InvalidResponse` for one off the list."""
         host = (urlsplit(url).hostname or "").lower()
         if host not in self._allowed_hosts:
             hint = f"A request to a host off the list was refused: {self.service} is not to be met there."
             raise InvalidResponse(self.service, operation, hint=hint)
+        return host
 
 
 def _client(

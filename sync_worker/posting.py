@@ -10,6 +10,7 @@ from sync_worker import __version__, lifecycle
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.convert import canonical_text
+from sync_worker.counts import Counts
 from sync_worker.errors import LeaseLost, RemoteError, Stopping, Unavailable
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.attempts import Claim
@@ -55,13 +56,21 @@ class Poster:
     """Creates one clinician's notes, each once."""
 
     def __init__(
-        self, *, settings: PostSettings, cliniko: ClinikoClient, ledger: Ledger, leases: Leases, clock: Clock
+        self,
+        *,
+        settings: PostSettings,
+        cliniko: ClinikoClient,
+        ledger: Ledger,
+        leases: Leases,
+        clock: Clock,
+        counts: Counts,
     ) -> None:
         self._settings = settings
         self._cliniko = cliniko
         self._ledger = ledger
         self._leases = leases
         self._clock = clock
+        self._counts = counts
         self._rehearsed: dict[int, tuple[bytes, float]] = {}
         self._read_again: int | None = None
 
@@ -130,6 +139,7 @@ class Poster:
         stored = self._read_back(entry, outcome.note) if isinstance(outcome, Accepted) else None
         whole = stored is None or stored.content is None or canonical_text(stored.content) == meant
         settlement = lifecycle.after_post(outcome, arrived_whole=whole)
+        self._counts.posts.add(settlement.outcome)
         now = self._clock.now()
         due_at = self._settings.looks.next_look(ended_at=now, looks=0) if settlement.to is Status.IN_DOUBT else now
         as_left = stored.updated_at if stored is not None and whole else None

@@ -100,7 +100,7 @@ class Service:
             self._running.add(user_id)
         try:
             self._note_decisions(user_id)
-            report = self._worker.pipelines[user_id].tick()
+            report = self._worker.tick(user_id)
         finally:
             with self._lock:
                 self._running.discard(user_id)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync_worker import http
-from sync_worker.errors import InvalidResponse, NotConnected, RateLimited, RemoteError, Stopping, Unavailable
+from sync_worker.errors import InvalidResponse, LeaseLost, NotConnected, RateLimited, RemoteError, Stopping, Unavailable
 from sync_worker.http import LONGEST_BLOCK_SECONDS, READ_ATTEMPTS, Answer, HttpClient, RateBudget
 from sync_worker.sandbox import wire
 from sync_worker.sandbox.cliniko import BASE_PATH, ClinikoSandbox
@@ -550,6 +550,60 @@ def test_threads_that_share_a_budget_get_its_places_and_no_more(clock: TestClock
     assert clock.now() == MORNING
     budget.take()
     assert clock.now() == MORNING + timedelta(seconds=60)
+
+
+def test_what_is_left_of_a_budget_is_what_goes_out_without_waiting(clock: TestClock) -> None:
+    budget = RateBudget(3, clock)
+    assert budget.left() == 3
+    budget.take()
+    clock.advance(30)
+    budget.take()
+    assert budget.left() == 1
+    clock.advance(30)
+    assert budget.left() == 2
+    budget.block(10)
+    assert budget.left() == 0
+    clock.advance(10)
+    assert budget.left() == 2
+
+
+# ---------------------------------------------------------------- who counts the requests
+
+
+def test_every_request_is_told_of_by_host_and_status_each_try_of_its_own(connect: Connect) -> None:
+    seen: list[tuple[str, int | None]] = []
+
+    def observe(host: str, status: int | None) -> None:
+        seen.append((host, status))
+
+    lost = next(each for each in LOST if each.wire is not Wire.WHOLE)
+    with Service(Reply(500), lost, json_reply(200, {})) as service:
+        connect(service.url, observe=observe).read("list_patients", "patients?first_name=Zzyzx")
+    with Service(Reply(422)) as service:
+        connect(service.url, observe=observe).write_once("create_note", "POST", "treatment_notes", {})
+    assert seen == [("127.0.0.1", status) for status in (500, None, 200, 422)]
+
+
+def test_a_port_on_which_nobody_listens_counts_as_no_answer_and_what_is_never_tried_not_at_all(
+    connect: Connect,
+) -> None:
+    seen: list[tuple[str, int | None]] = []
+
+    def observe(host: str, status: int | None) -> None:
+        seen.append((host, status))
+
+    def refuse() -> None:
+        raise LeaseLost
+
+    with pytest.raises(NotConnected):
+        connect(a_refused_url(), observe=observe).write_once("create_note", "POST", "treatment_notes", {})
+    with pytest.raises(InvalidResponse):
+        connect("https://elsewhere.example/", observe=observe).read("list_patients", "patients")
+    with Service() as service:
+        client = connect(service.url, observe=observe)
+        with pytest.raises(LeaseLost):
+            client.write_once("create_note", "POST", "treatment_notes", {}, guard=refuse)
+    assert seen == [("127.0.0.1", None)]
 
 
 # ---------------------------------------------------------------- nothing leaks

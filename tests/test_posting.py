@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from sync_worker import __version__
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.convert import canonical_text
+from sync_worker.counts import POST_OUTCOMES, Counts
 from sync_worker.errors import LeaseLost, NotAuthorised, Stopping, Unavailable
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.lifecycle import LookTimes
@@ -107,12 +108,13 @@ class Desk:
     guards: Guards = field(default_factory=Guards)
     tally: Tally = field(default_factory=Tally)
     told: list[Any] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
 
     def poster(self, *, rehearse: bool = False, brake: int = 0) -> Poster:
         looks = LookTimes(first=timedelta(seconds=30), second=timedelta(seconds=120))
         settings = PostSettings("A. Physio", rehearse, looks, brake, "5e7719")
         made: Any = {"cliniko": self.cliniko, "leases": self.guards, "clock": self.bench.clock}
-        return Poster(settings=settings, ledger=self.bench.ledger, **made)
+        return Poster(settings=settings, ledger=self.bench.ledger, counts=self.counts, **made)
 
     def post(self, document_id: str = "doc-1", *, prepared: Prepared = PREPARED, **settings: Any) -> Delivery:
         """Post a pending document; what was logged is in `told`."""
@@ -197,6 +199,8 @@ def test_each_answer_settles_the_document_counts_it_and_is_told_in_one_line(
         "rule": 2,
     }
     assert desk.told == [facts | told]
+    outcome = told["event"].removeprefix("note.")
+    assert desk.counts.posts.now() == {(one,): int(one == outcome) for one in POST_OUTCOMES}
 
 
 TROUBLES: dict[str, tuple[PostOutcome, type[Exception], str]] = {

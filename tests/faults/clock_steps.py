@@ -152,7 +152,7 @@ class _Polls:
         self.pipelines = {"physio-1": self}
         self.ledger = SimpleNamespace(decisions=lambda: 0)
 
-    def tick(self) -> None:
+    def tick(self, _user_id: str) -> None:
         self.at.append(time.monotonic())
 
     def wait_for(self, count: int, seconds: float) -> bool:
