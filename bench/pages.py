@@ -193,6 +193,7 @@ def main() -> None:
         "/history",
         f"/history?before={asked.entries}",
         f"/history?entry={middle}",
+        "/metrics",
     )
     with TemporaryDirectory() as folder, serving(f"sqlite:///{folder}/ledger.db", asked.entries) as client:
         found = [measure(client, path, asked.times) for path in paths]

@@ -238,6 +238,7 @@ def test_missing_malformed_and_contradicting_settings_are_all_said_at_once(folde
         ("SYNC_WEB_BIND", "everywhere"),
         ("SYNC_WEB_TRUSTED_PROXIES", "*"),
         ("SYNC_WEB_TRUSTED_PROXIES", "proxy.example.com"),
+        ("SYNC_WEB_METRICS_FROM", "*"),
         ("SYNC_HEARTBEAT_URL", "ping.example"),
         ("SYNC_LOG_LEVEL", "LOUD"),
         ("SYNC_LOG_FORMAT", "xml"),
@@ -373,6 +374,10 @@ def test_passwords_travel_by_https_only_beyond_this_machine():
 def test_proxies_are_named_by_address_or_network():
     given = {"SYNC_WEB_TRUSTED_PROXIES": "127.0.0.1, 10.1.0.0/16,::1"}
     assert load(given).sync_web_trusted_proxies == ("127.0.0.1/32", "10.1.0.0/16", "::1/128")
+
+
+def test_programs_that_may_read_the_metrics_are_addresses_or_networks():
+    assert load({"SYNC_WEB_METRICS_FROM": "10.89.0.0/24"}).sync_web_metrics_from == ("10.89.0.0/24",)
 
 
 # ---------------------------------------------------------------- clinical data stays in Australia

@@ -187,6 +187,12 @@ class Views:
         with reading(self._engine) as db:
             return int(db.execute(select(func.count()).select_from(EntryRow).where(*where)).scalar_one())
 
+    def oldest_doubt(self) -> datetime | None:
+        """Since when the entry is in doubt, or under way, that has been so for longest."""
+        where = EntryRow.status.in_([Status.IN_DOUBT, Status.POSTING])
+        with reading(self._engine) as db:
+            return db.execute(select(func.min(EntryRow.status_since)).where(where)).scalar()
+
     def backfill_progress(self, backfill_ids: Sequence[int]) -> BackfillProgress:
         """How far these backfills came."""
         columns = (BackfillRow.clinician_id, BackfillRow.since, BackfillRow.until, BackfillRow.walked_at)

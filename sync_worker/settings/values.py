@@ -256,6 +256,9 @@ class Settings(BaseSettings):
     sync_web_trusted_proxies: Annotated[
         tuple[str, ...], BeforeValidator(_networks), _must("IP addresses or networks with commas between them")
     ] = ()
+    sync_web_metrics_from: Annotated[
+        tuple[str, ...], BeforeValidator(_networks), _must("IP addresses or networks with commas between them")
+    ] = ()
     sync_heartbeat_url: Annotated[
         SecretStr | None, _matching(ADDRESS), _must("an address such as https://host/path")
     ] = None

@@ -22,6 +22,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from sync_worker.background import start
 from sync_worker.errors import (
     ConfigurationError,
     LedgerMismatch,
@@ -32,8 +33,19 @@ from sync_worker.errors import (
 )
 from sync_worker.logs import get_logger
 from sync_worker.model import Login, Role
-from sync_worker.web import acting, connect, entry, health, history, logging_in, patient, pausing, review, today
-from sync_worker.web.live import start
+from sync_worker.web import (
+    acting,
+    connect,
+    entry,
+    health,
+    history,
+    logging_in,
+    patient,
+    pausing,
+    review,
+    scraping,
+    today,
+)
 from sync_worker.web.office import Office
 from sync_worker.web.visit import (
     Refusal,
@@ -92,6 +104,7 @@ ADDRESSES = (
     Address("/logout", "POST", logging_in.log_out, half_way=True),
     Address("/healthz", "GET", health.alive, None, is_plain=True),
     Address("/readyz", "GET", health.ready, None, is_plain=True),
+    Address("/metrics", "GET", scraping.page, None, is_plain=True),
 )
 
 

@@ -12,8 +12,8 @@ from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TypeVar
 
+from sync_worker.background import start
 from sync_worker.bootstrap import Bench, scope_of
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
@@ -36,23 +36,6 @@ TROUBLE_FRESH_SECONDS = 60.0
 DRAFTS_SINCE = timedelta(days=30)
 OLD_DRAFT = timedelta(days=3)
 BEFORE_ATTEMPT = timedelta(hours=24)
-
-T = TypeVar("T")
-
-
-def start(work: Callable[[], T]) -> Future[T]:
-    """Do this in a thread of its own, which nobody waits for at the end of the process."""
-    told: Future[T] = Future()
-    told.set_running_or_notify_cancel()
-
-    def do() -> None:
-        try:
-            told.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - whoever asked hears it
-            told.set_exception(error)
-
-    threading.Thread(target=do, name="page", daemon=True).start()
-    return told
 
 
 class _Patience(threading.local):

@@ -10,6 +10,8 @@ from datetime import timedelta, tzinfo
 from functools import partial
 from zoneinfo import ZoneInfo
 
+from prometheus_client import CollectorRegistry
+
 from sync_worker.alarms import Expected, expected_of
 from sync_worker.bootstrap import PAGES, Worker, bench_of, cliniko_client, heidi_client, look_times
 from sync_worker.clock import Clock
@@ -19,6 +21,7 @@ from sync_worker.ledger.accounts import Accounts, Logins
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.pages import Pages
 from sync_worker.ledger.views import Views, zone_told
+from sync_worker.metrics import WorkerCollector, registry_of
 from sync_worker.model import Account, ClinicianState
 from sync_worker.settings import ClinicianSettings, Mode, Settings
 from sync_worker.web.live import Live
@@ -72,6 +75,9 @@ class Office:
     poll_seconds: int
     base_url: str | None
     """The address under which people reach the page, where it is set; ends in a slash."""
+    metrics: CollectorRegistry
+    metrics_from: tuple[str, ...]
+    """Networks of programs that may read the metrics, besides this machine's."""
     ending: threading.Event = field(default_factory=threading.Event)
     """Set once the service ends: pages that are not made by then are given up."""
 
@@ -138,12 +144,22 @@ def office_of(settings: Settings, worker: Worker, clock: Clock) -> Office:
         expected=expected_of(settings),
         poll_seconds=settings.sync_poll_interval_seconds,
         base_url=settings.sync_web_base_url,
+        metrics=_metrics(settings, worker, views, clock),
+        metrics_from=settings.sync_web_metrics_from,
+    )
+
+
+def _metrics(settings: Settings, worker: Worker, views: Views, clock: Clock) -> CollectorRegistry:
+    budgets = {one.heidi_user_id: worker.budget(settings, one) for one in settings.clinicians}
+    return registry_of(
+        WorkerCollector(counts=worker.counts, budgets=budgets, views=views, alarms=worker.alarms, clock=clock)
     )
 
 
 def _live(settings: Settings, clinician: ClinicianSettings, worker: Worker, clock: Clock) -> Live:
-    heidi = heidi_client(settings, clinician, clock, PAGES)
+    heard = worker.counts.request
+    heidi = heidi_client(settings, clinician, clock, PAGES, observe=heard)
     spare = SpareBudget(worker.budget(settings, clinician), "cliniko")
-    cliniko = cliniko_client(settings, clinician, clock, spare, PAGES)
+    cliniko = cliniko_client(settings, clinician, clock, spare, PAGES, observe=heard)
     bench = partial(bench_of, settings, clinician, worker.ledger, clock, heidi, cliniko)
     return Live(heidi=heidi, cliniko=cliniko, bench=bench, ledger=worker.ledger, settings=settings, clock=clock)

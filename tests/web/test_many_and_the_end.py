@@ -38,7 +38,7 @@ def test_programs_are_answered_beside_stalled_pages_and_too_many_pages_are_refus
         reception = a_slow_list(house)
         pages = [opened(reception, "/review") for _ in range(9)]
         time.sleep(0.7)
-        for path in ("healthz", "readyz"):
+        for path in ("healthz", "readyz", "metrics"):
             began = time.monotonic()
             assert httpx.get(f"{house.url}/{path}").status_code == 200
             assert time.monotonic() - began < 1
