@@ -99,6 +99,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("!", "THE POSTGRES TESTS DID NOT RUN: no server answers, and none can be started")
     if any("no Chromium" in why for why in skipped):
         terminalreporter.write_sep("!", "THE BROWSER TESTS DID NOT RUN: install Debian's chromium")
+    if any("no promtool" in why for why in skipped):
+        terminalreporter.write_sep("!", "THE ALERT RULES WERE NOT TRIED OUT: install Debian's prometheus")
 
 
 @pytest.fixture(scope="session")
