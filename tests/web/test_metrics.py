@@ -268,6 +268,16 @@ def test_nothing_is_told_through_a_proxy_on_the_same_machine(clinic: Clinic, tru
         assert scrape(house)["ledger_up",] == 1
 
 
+@pytest.mark.parametrize("public", ["clinic-server", "10.1.2.3"])
+def test_nothing_is_told_by_the_name_that_people_use_though_it_has_no_dot_or_is_an_address(
+    clinic: Clinic, public: str
+) -> None:
+    with open_house(clinic, SYNC_WEB_BASE_URL=f"https://{public}") as house:
+        assert asked(house, {"Host": public}).status_code == 403
+        assert asked(house, {"Host": f"{public}:443"}).status_code == 403
+        assert scrape(house)["ledger_up",] == 1
+
+
 def test_a_name_that_another_site_could_have_led_here_is_refused(house: House) -> None:
     for host in ("10.89.0.4:8080", "[::1]:8080", "localhost:8080", "sync-worker:8080"):
         assert asked(house, {"Host": host}).status_code == 200, host
