@@ -41,6 +41,10 @@ class Channel(Protocol):
         """Raises `NotTold` with a sentence that says what to do."""
         ...
 
+    def close(self) -> None:
+        """Let go of what is open."""
+        ...
+
 
 class Mail:
     """Mail to the addresses of SYNC_ALERT_EMAIL_TO."""
@@ -70,6 +74,9 @@ class Mail:
         except OSError as error:
             what = f"The mail server cannot be reached ({type(error).__name__})"
             raise NotTold(f"{what}: check SYNC_ALERT_SMTP_HOST and SYNC_ALERT_SMTP_PORT.") from None
+
+    def close(self) -> None:
+        """Nothing stays open between two mails."""
 
     def _server(self) -> smtplib.SMTP:
         settings = self._settings
@@ -108,6 +115,10 @@ class Webhook:
         if answer.status >= 300:
             raise NotTold(f"The webhook answered {answer.status}: check SYNC_ALERT_WEBHOOK_URL.")
 
+    def close(self) -> None:
+        """Let go of its connection."""
+        self._http.close()
+
 
 class Heartbeat:
     """A request to SYNC_HEARTBEAT_URL while all is well: who waits for it raises the alarm when it stays away."""
@@ -122,6 +133,10 @@ class Heartbeat:
             self._http.read("heartbeat", self._url)
         except RemoteError as error:
             log.warning("heartbeat.failed", code=error.code)
+
+    def close(self) -> None:
+        """Let go of its connection."""
+        self._http.close()
 
 
 def channels_of(settings: Settings, clock: Clock) -> Sequence[Channel]:

@@ -63,6 +63,13 @@ class Watch:
             pass
         return told
 
+    def close(self) -> None:
+        """Let go of the channels' connections."""
+        for channel in self._channels:
+            channel.close()
+        if self._heartbeat is not None:
+            self._heartbeat.close()
+
     def zone(self) -> tzinfo:
         """The practice's time zone: the settings', else what Cliniko told once. Raises `LedgerUnavailable`."""
         return self._settings.timezone or zone_told(self._views.clinicians().values())

@@ -34,7 +34,9 @@ def watched(clinic: Clinic) -> Iterator["Watched"]:
     """The clinic with somebody who is told of alarms, and a document that waits to be filed."""
     with Service() as hook:
         clinic.restart(SYNC_ALERT_WEBHOOK_URL=f"{hook.url}hook", SYNC_TIMEZONE="Australia/Hobart")
-        yield Watched(clinic, hook)
+        watched = Watched(clinic, hook)
+        yield watched
+        watched.watch.close()
 
 
 class Watched:
@@ -43,10 +45,15 @@ class Watched:
     def __init__(self, clinic: Clinic, hook: Service) -> None:
         self.clinic = clinic
         self.hook = hook
-        self.watch = self.started()
+        self.watch = self._started()
 
-    def started(self) -> Watch:
-        """A watch as a service that starts has it."""
+    def start_anew(self, **extra: str) -> None:
+        """The service starts anew, perhaps with other settings."""
+        self.watch.close()
+        self.clinic.restart(**extra)
+        self.watch = self._started()
+
+    def _started(self) -> Watch:
         settings = load_settings(self.clinic.environment(), env_file=None)
         return Watch(settings, self.clinic.worker, self.clinic.clock)
 
@@ -88,8 +95,7 @@ def test_a_service_that_comes_and_goes_is_one_trouble(watched: Watched) -> None:
 def test_a_worker_that_starts_anew_neither_repeats_nor_forgets(watched: Watched) -> None:
     watched.clinic.heidi.fail("sessions", "500", times=10_000)
     assert watched.minutes(40) == [("heidi_unreachable", True)]
-    watched.clinic.restart()
-    watched.watch = watched.started()
+    watched.start_anew()
     assert watched.minutes(10) == []
     watched.clinic.heidi.faults.clear()
     assert watched.minutes(10) == [("heidi_unreachable", False)]
@@ -146,8 +152,7 @@ def test_a_working_day_leaves_the_weekend_out(now: str, before: str) -> None:
 
 def test_a_paused_brake_is_told_until_somebody_resumes(watched: Watched) -> None:
     clinic = watched.clinic
-    clinic.restart(SYNC_BRAKE_POSTS_PER_HOUR="1")
-    watched.watch = watched.started()
+    watched.start_anew(SYNC_BRAKE_POSTS_PER_HOUR="1")
     clinic.a_patient()
     for number in range(3):
         clinic.a_document(clinic.a_session(), f"# Plan\n\nDocument {number} {'again ' * number}.")
@@ -260,8 +265,7 @@ def test_people_hear_twice_a_day_how_things_stand_with_the_tip_of_the_trail(watc
 
 
 def test_a_digest_that_nobody_wants_is_not_sent(watched: Watched) -> None:
-    watched.clinic.restart(SYNC_ALERT_DIGEST_AT="off")
-    watched.watch = watched.started()
+    watched.start_anew(SYNC_ALERT_DIGEST_AT="off")
     watched.minutes(1)
     watched.clinic.clock.advance(24 * 60 * MINUTE)
     watched.minutes(2)
@@ -279,6 +283,7 @@ def test_the_heart_beats_while_somebody_is_polled(clinic: Clinic) -> None:
         assert len(monitor.requests) == 3
         watched.minutes(60, ticks=False)
         assert len(monitor.requests) in (4, 5)
+        watched.watch.close()
 
 
 # ---------------------------------------------------------------- the ways to people
@@ -355,6 +360,7 @@ def test_a_webhook_that_refuses_is_told_without_its_address(clinic: Clinic) -> N
         [webhook] = channels_of(load_settings(clinic.environment(), env_file=None), clinic.clock)
         with pytest.raises(NotTold, match="answered 404") as refused:
             webhook.send(Message("x", "y"))
+        webhook.close()
     assert "secret-path" not in str(refused.value)
 
 

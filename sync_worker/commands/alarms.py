@@ -25,5 +25,7 @@ def _sent(channel: Channel, message: Message) -> bool:
     except NotTold as error:
         say(str(error))
         return False
+    finally:
+        channel.close()
     say(f"Sent by {channel.name}: look whether it arrived.")
     return True

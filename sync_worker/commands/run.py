@@ -44,10 +44,11 @@ def _serve(settings: Settings, ledger: Ledger, leases: Leases, clock: SystemCloc
     from sync_worker.web.server import PageServer
 
     worker = Worker(settings, ledger, clock, leases)
+    watch = Watch(settings, worker, clock)
     try:
-        watch = Watch(settings, worker, clock)
         service = Service(worker, poll_seconds=settings.sync_poll_interval_seconds, clock=clock, watch=watch)
         with PageServer(settings, worker, clock):
             service.run()
     finally:
+        watch.close()
         worker.close()
