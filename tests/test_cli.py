@@ -22,6 +22,7 @@ import structlog
 
 from sync_worker.__main__ import main
 from sync_worker.sandbox import Sandbox
+from tests.loopback import Service
 
 
 @dataclass
@@ -259,6 +260,18 @@ def diary_check(terminal: Terminal, code: int = 0, **settings: str) -> tuple[str
         if one["name"] == "diary"
     ]
     return level, sentence
+
+
+def test_check_says_where_nobody_would_hear_of_trouble(terminal: Terminal) -> None:
+    assert "Nobody is told when something is wrong" in terminal.run("check").stdout
+    with Service() as hook:
+        told = {"SYNC_ALERT_WEBHOOK_URL": hook.url}
+        assert "Alarms are sent" in terminal.run("check", **told).stdout
+        assert "look whether it arrived" in terminal.run("alarms", "test", **told).stdout
+        assert len(hook.requests) == 1
+    gone, unset = terminal.run("alarms", "test", **told), terminal.run("alarms", "test")
+    assert (gone.returncode, "cannot be reached" in gone.stdout) == (1, True)
+    assert (unset.returncode, "Nobody is told of alarms" in unset.stdout) == (1, True)
 
 
 def test_check_tells_whether_a_key_may_read_the_diary_and_what_goes_without(terminal: Terminal) -> None:

@@ -63,6 +63,7 @@ def _findings(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
     yield from _looks(settings)
     yield _ledger(settings)
     yield from _retention(settings, clock)
+    yield _told(settings)
     yield from _trail(settings)
     yield from _unmet_templates(settings)
     practitioners: dict[str, str] = {}
@@ -110,6 +111,18 @@ def _retention(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
         yield Finding(
             "retention", "warning", f"{sentence} Let Heidi keep them for longer, or look at the review list daily."
         )
+
+
+def _told(settings: Settings) -> Finding:
+    """Whether anybody would hear of it if something went wrong."""
+    if settings.sync_alert_email_to or settings.sync_alert_webhook_url:
+        return Finding("alarms", "ok", "Alarms are sent: `sync-worker alarms test` tries every way.")
+    return Finding(
+        "alarms",
+        "warning",
+        "Nobody is told when something is wrong: set SYNC_ALERT_EMAIL_TO or SYNC_ALERT_WEBHOOK_URL, and for the case "
+        "that this machine itself is down SYNC_HEARTBEAT_URL.",
+    )
 
 
 def _trail(settings: Settings) -> Iterator[Finding]:
