@@ -155,6 +155,8 @@ def calls_of(line: str) -> Iterator[list[str]]:
             words = shlex.split(part)
         except ValueError:
             continue
+        if "systemctl" in words:
+            continue
         at = max((n for n, word in enumerate(words) if word.rpartition("/")[2] == "sync-worker"), default=None)
         if at is not None and words[at + 1 :] and re.fullmatch(r"[a-z][a-z-]+", words[at + 1]):
             yield words[at + 1 :]
