@@ -33,6 +33,7 @@ from sync_worker.plan import Planner, PlanScope
 from sync_worker.posting import Poster, PostSettings
 from sync_worker.prepare import NoteSettings, Preparer
 from sync_worker.preview import Previewer
+from sync_worker.pulse import Pulse, TickClock
 from sync_worker.reading import SessionReader
 from sync_worker.settings import ClinicianSettings, Mode, Settings
 
@@ -165,7 +166,9 @@ class Worker:
         self.ledger = ledger
         self.leases = leases or Leases(ledger)
         self.counts = Counts()
-        self._clock = clock
+        longest_request = max(settings.heidi_timeout_seconds, settings.cliniko_timeout_seconds)
+        self.pulse = Pulse(clock, request_seconds=longest_request)
+        self._clock = TickClock(clock, self.pulse)
         self._expected = expected_of(settings)
         self._budgets: dict[str, RateBudget] = {}
         self.pipelines = {
@@ -187,6 +190,10 @@ class Worker:
     def alarms(self) -> list[Alarm]:
         """What a person must be told of now. Raises `LedgerUnavailable`."""
         return list(standing(Views(self.ledger.engine), self._expected, self._clock.now()))
+
+    def entry_counts(self) -> dict[str, int]:
+        """How many entries stand where, by status. Raises `LedgerUnavailable`."""
+        return Views(self.ledger.engine).entry_counts()
 
     def close(self) -> None:
         """Let go of leases and connections."""

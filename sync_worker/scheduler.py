@@ -1,15 +1,26 @@
 """The service: APScheduler runs one tick job per clinician until the process is asked to stop.
 
 Late runs are coalesced and never dropped (the library's own default drops what is a second late), and no tick of a
-clinician overlaps another. A person's decision in any process wakes the clinicians within seconds.
+clinician overlaps another. A person's decision in any process wakes the clinicians within seconds. Where ticks have
+stopped for good, the process ends, so that whoever started it starts it anew.
 """
 
+import os
 import random
+import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    EVENT_JOB_SUBMITTED,
+    JobEvent,
+)
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
@@ -18,14 +29,22 @@ from sync_worker.bootstrap import CLINICIANS_AT_ONCE, Worker
 from sync_worker.clock import SystemClock
 from sync_worker.errors import LedgerUnavailable
 from sync_worker.logs import get_logger
+from sync_worker.model import Status
+from sync_worker.notify import Notifier
+from sync_worker.settings.surroundings import Supervisor
 from sync_worker.watch import Watch
 
 log = get_logger()
 
 DECISIONS_SECONDS = 2
-WATCH_SECONDS = 60
+LOOK_SECONDS = 60
 JITTER_SECONDS = 3
-CLOCK_WATCH_SECONDS = 1.0
+STATUS_SECONDS = 30
+WATCH_SECONDS = 1.0
+PAGE_PATIENCE_SECONDS = 30.0
+"""A page that cannot listen says so in the log and tries again: the service files all the same, and is ready."""
+STUCK = 1
+"""The exit code of a service that has stopped working."""
 CLOCK_STEP_SECONDS = 2.0
 """A wall clock that runs away from the monotonic one by so much within a watch was set."""
 
@@ -46,12 +65,38 @@ class _Every(BaseTrigger):  # type: ignore[misc]
         return max(previous or now, now) + timedelta(seconds=wait)
 
 
+def end_process() -> None:
+    """End at once, with exit code 1: any other way out would wait for the thread that is stuck.
+
+    The locks on the clinicians go with the process.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(STUCK)
+
+
 class Service:
     """Ticks of all clinicians, every `poll_seconds`, until `clock.stop` is set."""
 
-    def __init__(self, worker: Worker, *, poll_seconds: int, clock: SystemClock, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        *,
+        poll_seconds: int,
+        clock: SystemClock,
+        watch: Watch | None = None,
+        notifier: Notifier | None = None,
+        is_page_ready: Callable[[], bool] = lambda: True,
+        give_up: Callable[[], None] = end_process,
+    ) -> None:
+        """`notifier` hears how the service is; `give_up` is called where no tick happens any more."""
         self._worker = worker
         self._clock = clock
+        self._poll_seconds = poll_seconds
+        self._notifier = notifier or Notifier(Supervisor(), clock)
+        self._is_page_ready = is_page_ready
+        self._give_up = give_up
         self._running: set[str] = set()
         self._decisions_seen: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -65,6 +110,8 @@ class Service:
             timezone=UTC,
         )
         self._scheduler.add_listener(self._on_trouble, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        # told by the scheduler's own thread, every other second at least, whatever the jobs do
+        self._scheduler.add_listener(self._on_planned, EVENT_JOB_SUBMITTED | EVENT_JOB_MAX_INSTANCES)
         for user_id in worker.pipelines:
             self._scheduler.add_job(
                 self._tick,
@@ -75,32 +122,52 @@ class Service:
             )
         self._scheduler.add_job(self._notice_decisions, _Every(DECISIONS_SECONDS), id="decisions", executor="watch")
         if watch is not None:
-            self._scheduler.add_job(watch.look, _Every(WATCH_SECONDS), id="watch", executor="tell")
+            self._scheduler.add_job(watch.look, _Every(LOOK_SECONDS), id="watch", executor="tell")
+
+        if self._notifier.is_heard:
+            self._scheduler.add_job(self._tell_status, _Every(STATUS_SECONDS), id="status", executor="watch")
 
     def run(self) -> None:
         """Tick until asked to stop; then let an open request end, and come back."""
         self._scheduler.start()
         log.info("service.started", count=len(self._worker.pipelines))
-        self._watch_the_clock()
+        self._watch()
+        self._notifier.stopping()
         log.info("service.stopping")
         self._scheduler.shutdown(wait=True)
 
+    def _watch(self) -> None:
+        """Until asked to stop, or until ticks have stopped by themselves."""
+        self._apart = time.time() - time.monotonic()
+        is_ready, patient_until = False, self._clock.monotonic() + PAGE_PATIENCE_SECONDS
+        while not self._clock.stop.wait(min(WATCH_SECONDS, self._notifier.feed_seconds)):
+            self._watch_the_clock()
+            if silent := self._worker.pulse.silence(poll_seconds=self._poll_seconds):
+                log.critical("service.stuck", code=silent)
+                self._notifier.status(f"stuck ({silent}), and ends to be started anew")
+                self._give_up()
+                return
+            if not is_ready and (self._is_page_ready() or self._clock.monotonic() > patient_until):
+                self._notifier.ready()
+                is_ready = True
+            if is_ready:
+                self._notifier.alive()
+
     def _watch_the_clock(self) -> None:
-        """Until asked to stop. The scheduler plans by the wall clock: when that was set, all is planned anew."""
-        apart = time.time() - time.monotonic()
-        while not self._clock.stop.wait(CLOCK_WATCH_SECONDS):
-            before, apart = apart, time.time() - time.monotonic()
-            if abs(apart - before) > CLOCK_STEP_SECONDS:
-                log.warning("clock.stepped", seconds=round(apart - before))
-                for job in self._scheduler.get_jobs():
-                    job.modify(next_run_time=datetime.now(UTC))
+        """The scheduler plans by the wall clock: when that was set, all is planned anew."""
+        before, self._apart = self._apart, time.time() - time.monotonic()
+        if abs(self._apart - before) > CLOCK_STEP_SECONDS:
+            log.warning("clock.stepped", seconds=round(self._apart - before))
+            for job in self._scheduler.get_jobs():
+                job.modify(next_run_time=datetime.now(UTC))
 
     def _tick(self, user_id: str) -> None:
         with self._lock:
             self._running.add(user_id)
         try:
             self._note_decisions(user_id)
-            report = self._worker.tick(user_id)
+            with self._worker.pulse.ticking():
+                report = self._worker.tick(user_id)
         finally:
             with self._lock:
                 self._running.discard(user_id)
@@ -124,6 +191,19 @@ class Service:
                 idle = user_id not in self._running
             if idle and self._decisions_seen.get(user_id, newest) < newest:
                 self._scheduler.modify_job(user_id, next_run_time=datetime.now(UTC))
+
+    def _tell_status(self) -> None:
+        """One line of counts for whoever asks systemd."""
+        try:
+            counts = self._worker.entry_counts()
+        except LedgerUnavailable:
+            self._notifier.status("the ledger does not answer")
+            return
+        told = {"pending": Status.PENDING, "in doubt": Status.IN_DOUBT, "waiting for a person": Status.REVIEW}
+        self._notifier.status(", ".join(f"{counts.get(status, 0)} {words}" for words, status in told.items()))
+
+    def _on_planned(self, _event: JobEvent) -> None:
+        self._worker.pulse.planned()
 
     @staticmethod
     def _on_trouble(event: JobEvent) -> None:

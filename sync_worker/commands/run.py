@@ -39,6 +39,7 @@ def _held_elsewhere(settings: Settings, ledger: Ledger, leases: Leases, clock: C
 def _serve(settings: Settings, ledger: Ledger, leases: Leases, clock: SystemClock) -> None:
     # loaded only by the worker that works: who is refused hears it without waiting for them
     from sync_worker.bootstrap import Worker
+    from sync_worker.notify import Notifier
     from sync_worker.scheduler import Service
     from sync_worker.watch import Watch
     from sync_worker.web.server import PageServer
@@ -46,9 +47,15 @@ def _serve(settings: Settings, ledger: Ledger, leases: Leases, clock: SystemCloc
     worker = Worker(settings, ledger, clock, leases)
     watch = Watch(settings, worker, clock)
     try:
-        service = Service(worker, poll_seconds=settings.sync_poll_interval_seconds, clock=clock, watch=watch)
-        with PageServer(settings, worker, clock):
-            service.run()
+        with PageServer(settings, worker, clock) as page:
+            Service(
+                worker,
+                poll_seconds=settings.sync_poll_interval_seconds,
+                clock=clock,
+                watch=watch,
+                notifier=Notifier(settings.supervisor, clock),
+                is_page_ready=lambda: page.is_ready,
+            ).run()
     finally:
         watch.close()
         worker.close()

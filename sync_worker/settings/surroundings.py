@@ -6,6 +6,7 @@ is a line of `.env` that is no setting: silence would leave somebody believing i
 """
 
 import difflib
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,14 @@ class Problems:
         self.sentences.append(f"{name} {what}.")
 
 
+@dataclass(frozen=True, slots=True)
+class Supervisor:
+    """What systemd tells a service of itself: where it listens, and how often it wants a sign of life; None if not."""
+
+    notify_socket: str | None = None
+    watchdog_seconds: float | None = None
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What was found around the program; `layers` are the environment and `.env`, the stronger first."""
@@ -35,6 +44,7 @@ class Surroundings:
     layers: tuple[Mapping[str, str], ...]
     credentials: Path | None
     problems: Problems
+    supervisor: Supervisor = Supervisor()
 
     def names(self) -> Iterator[str]:
         """Every name that stands in a layer with a value."""
@@ -87,6 +97,18 @@ def look_around(environ: Mapping[str, str], env_file: Path | None, problems: Pro
         layers=(dict(environ), _read_env_file(env_file, problems) if env_file else {}),
         credentials=Path(directory) if directory else None,
         problems=problems,
+        supervisor=_supervisor(environ),
+    )
+
+
+def _supervisor(environ: Mapping[str, str]) -> Supervisor:
+    """What sd_watchdog_enabled(3) reads; a watchdog may be meant for another process."""
+    microseconds = environ.get("WATCHDOG_USEC", "")
+    is_meant = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    is_number = microseconds.isascii() and microseconds.isdigit() and int(microseconds) > 0
+    return Supervisor(
+        notify_socket=environ.get("NOTIFY_SOCKET") or None,
+        watchdog_seconds=int(microseconds) / 1_000_000 if is_meant and is_number else None,
     )
 
 

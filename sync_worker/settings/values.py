@@ -26,7 +26,7 @@ from sync_worker.model import Revisions, Route
 from sync_worker.settings import residency
 from sync_worker.settings.clinic import EMAIL, USER_ID, ClinicFile, read_clinic_file, start_at, time_zone
 from sync_worker.settings.residency import ADDRESS, HOST_AND_PORT, LOOPBACK, host_of
-from sync_worker.settings.surroundings import Problems, Surroundings, look_around, misspelt
+from sync_worker.settings.surroundings import Problems, Supervisor, Surroundings, look_around, misspelt
 
 SECRETS = (
     "HEIDI_API_KEY",
@@ -298,6 +298,7 @@ class Settings(BaseSettings):
     _clinic: ClinicFile = PrivateAttr(default=ClinicFile())
     _clinicians: tuple[ClinicianSettings, ...] = PrivateAttr(default=())
     _warnings: tuple[str, ...] = PrivateAttr(default=())
+    _supervisor: Supervisor = PrivateAttr(default=Supervisor())
 
     @classmethod
     def settings_customise_sources(
@@ -330,6 +331,11 @@ class Settings(BaseSettings):
     def warnings(self) -> tuple[str, ...]:
         """What was set and will not be obeyed, one sentence each."""
         return self._warnings
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """Who wants to hear how the service is, as the environment tells."""
+        return self._supervisor
 
     @property
     def fingerprint(self) -> str:
@@ -380,6 +386,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, env_file: Path | 
     settings._clinic = clinic
     settings._clinicians = tuple(clinician for _, clinician in labelled)
     settings._warnings = tuple(_warnings(given, clinic, settings, around))
+    settings._supervisor = around.supervisor
     return settings
 
 

@@ -70,6 +70,11 @@ class PageServer:
         if self._thread.is_alive():
             self._thread.join(LAST_ANSWERS_SECONDS + 1)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the page can be asked; also where the settings want none."""
+        return self._ready.is_set() or not self._settings.sync_web_enabled
+
     def wait_until_ready(self, seconds: float) -> bool:
         """Whether the page can be asked within this time."""
         return self._ready.wait(seconds)

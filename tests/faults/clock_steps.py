@@ -24,6 +24,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
+from sync_worker.pulse import Pulse
 from sync_worker.sandbox.wire import Request
 from sync_worker.scheduler import Service
 from tests.faults.report import report
@@ -151,6 +152,7 @@ class _Polls:
         self.triggerings = 0
         self.pipelines = {"physio-1": self}
         self.ledger = SimpleNamespace(decisions=lambda: 0)
+        self.pulse = Pulse(SystemClock(), request_seconds=0)
 
     def tick(self, _user_id: str) -> None:
         self.at.append(time.monotonic())
