@@ -1,9 +1,12 @@
 """What most commands begin with: settings, logging, and the ledger as it stands."""
 
+import ctypes
 import os
+import resource
 import signal
 import sys
 import threading
+from contextlib import suppress
 from datetime import date
 
 from sqlalchemy import Engine
@@ -16,12 +19,16 @@ from sync_worker.ledger.storage import open_engine, sqlite_path
 from sync_worker.logs import configure_logging, quiet_stamina
 from sync_worker.settings import Settings, load_settings
 
+PR_SET_DUMPABLE = 4
+"""prctl(2)'s name for it."""
+
 
 def load() -> tuple[Settings, SystemClock]:
     """The settings and a clock, for a command that talks to a person: it logs errors only, unless debugging.
 
     Raises `ConfigurationError` with every problem.
     """
+    forbid_core_dumps()
     settings = load_settings()
     _set_up(settings, "DEBUG" if settings.sync_log_level == "DEBUG" else "ERROR")
     return settings, SystemClock()
@@ -29,6 +36,7 @@ def load() -> tuple[Settings, SystemClock]:
 
 def load_for_work() -> tuple[Settings, SystemClock]:
     """The settings and a clock that SIGTERM and SIGINT stop, for a command that ticks: it logs as they say."""
+    forbid_core_dumps()
     settings = load_settings()
     _set_up(settings, settings.sync_log_level)
     clock = SystemClock()
@@ -36,6 +44,19 @@ def load_for_work() -> tuple[Settings, SystemClock]:
     for warning in settings.warnings:
         print(f"sync-worker: note: {warning}", file=sys.stderr)  # noqa: T201 - a command talks to a person
     return settings, clock
+
+
+def forbid_core_dumps() -> None:
+    """Keep keys and notes out of core files and, on Linux, from other programs of the same user.
+
+    Both, since a core that is piped to a program does not ask for the limit, and other systems know only the limit. A
+    system that refuses either is no reason not to work.
+    """
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # a C library without it
+            ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def stop_on_signals(stop: threading.Event) -> None:
