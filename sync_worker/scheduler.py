@@ -125,7 +125,13 @@ class Service:
             self._scheduler.add_job(watch.look, _Every(LOOK_SECONDS), id="watch", executor="tell")
 
         if self._notifier.is_heard:
-            self._scheduler.add_job(self._tell_status, _Every(STATUS_SECONDS), id="status", executor="watch")
+            self._scheduler.add_job(
+                self._tell_status,
+                _Every(STATUS_SECONDS),
+                id="status",
+                executor="watch",
+                next_run_time=datetime.now(UTC),
+            )
 
     def run(self) -> None:
         """Tick until asked to stop; then let an open request end, and come back."""

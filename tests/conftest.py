@@ -101,6 +101,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("!", "THE BROWSER TESTS DID NOT RUN: install Debian's chromium")
     if any("no promtool" in why for why in skipped):
         terminalreporter.write_sep("!", "THE ALERT RULES WERE NOT TRIED OUT: install Debian's prometheus")
+    if any("no systemd-analyze" in why for why in skipped):
+        terminalreporter.write_sep("!", "THE UNITS OF SYSTEMD WERE NOT JUDGED: install systemd")
 
 
 @pytest.fixture(scope="session")

@@ -142,6 +142,12 @@ def test_a_secret_can_come_from_systemds_credentials(folder: Path, file: str):
     assert load_settings(environ).clinicians[0].cliniko_shard == "au4"
 
 
+def test_credentials_that_cannot_be_looked_at_are_problems_and_no_unexpected_error():
+    sentences = problems_with({"CLINIKO_API_KEY": "", "CREDENTIALS_DIRECTORY": "/" + "x" * 300})
+    assert all(re.match(r"The credential [A-Z_]+ cannot be read: ", one) for one in sentences)
+    assert sum("CLINIKO_API_KEY" in one for one in sentences) == 1
+
+
 def test_a_file_named_in_the_environment_wins_over_a_value_in_the_env_file(folder: Path):
     (folder / ".env").write_text("CLINIKO_API_KEY=old-au1\n")
     (folder / "new").write_text("new-au2")

@@ -75,19 +75,25 @@ class Surroundings:
     def _credential(self, name: str) -> str | None:
         if self.credentials is None:
             return None
-        for file in (self.credentials / name, self.credentials / name.lower()):
-            if file.is_file():
-                return self._content(name, f"The credential {name}", file)
-        return None
+        try:
+            named = (self.credentials / name, self.credentials / name.lower())
+            file = next((one for one in named if one.is_file()), None)
+        except OSError:  # of another user, whose folder it is
+            self._complain(name, f"The credential {name}")
+            return None
+        return self._content(name, f"The credential {name}", file) if file is not None else None
 
     def _content(self, about: str, source: str, file: Path) -> str | None:
         """The path is not repeated: somebody may have put the key itself there."""
         try:
             return file.read_text(encoding="utf-8-sig").strip() or None
         except (OSError, ValueError):  # ValueError: not UTF-8, or no path at all
-            self.problems.about.add(about)
-            self.problems.sentences.append(f"{source} cannot be read: check the file's path and rights.")
+            self._complain(about, source)
             return None
+
+    def _complain(self, about: str, source: str) -> None:
+        self.problems.about.add(about)
+        self.problems.sentences.append(f"{source} cannot be read: check the file's path and rights.")
 
 
 def look_around(environ: Mapping[str, str], env_file: Path | None, problems: Problems) -> Surroundings:
