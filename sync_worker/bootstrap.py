@@ -77,7 +77,7 @@ def heidi_client(
     )
     return HeidiClient(
         http=http,
-        api_key=settings.heidi_api_key.get_secret_value(),
+        api_key=settings.heidi_key.get_secret_value,
         email=clinician.heidi_email,
         user_id=clinician.heidi_user_id,
         region=settings.heidi_region,
@@ -102,7 +102,7 @@ def cliniko_client(
                 "Accept": "application/json",
                 "User-Agent": f"{settings.cliniko_app_name} ({settings.cliniko_contact_email})",
             },
-            auth=(clinician.cliniko_api_key.get_secret_value(), ""),
+            user_name=clinician.cliniko_api_key.get_secret_value,
             allowed_hosts=settings.allowed_hosts,
             deadline_seconds=min(settings.cliniko_timeout_seconds, manners.longest_seconds),
             clock=clock,
@@ -205,7 +205,7 @@ class Worker:
 
     def budget(self, settings: Settings, clinician: ClinicianSettings) -> RateBudget:
         """Cliniko counts by user, so whoever shares a key shares a budget."""
-        key = clinician.cliniko_api_key.get_secret_value()
+        key = clinician.cliniko_api_key.at_start
         return self._budgets.setdefault(key, RateBudget(settings.cliniko_rate_per_minute, self._clock))
 
     def _pipeline(self, settings: Settings, clinician: ClinicianSettings) -> Pipeline:
@@ -259,6 +259,7 @@ class Worker:
                 revisions=ticking.revisions,
             ),
             identity=identity,
+            keys={"heidi": settings.heidi_key, "cliniko": clinician.cliniko_api_key},
             clock=clock,
         )
 

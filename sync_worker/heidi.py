@@ -6,7 +6,7 @@ Heidi's reference pages "Authentication", "Sessions" and "Documents" show one sa
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
@@ -56,7 +56,10 @@ class HeidiClient:
     an empty world, so each new token is followed by a look whether the clinician's account is linked to it.
     """
 
-    def __init__(self, *, http: HttpClient, api_key: str, email: str, user_id: str, region: str, clock: Clock) -> None:
+    def __init__(
+        self, *, http: HttpClient, api_key: Callable[[], str], email: str, user_id: str, region: str, clock: Clock
+    ) -> None:
+        """`api_key` gives the practice's key as it is at the time."""
         self._http = http
         self._api_key = api_key
         self._email = email
@@ -189,7 +192,7 @@ class HeidiClient:
         return answer
 
     def _headers(self) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self._fresh_token()}", "Heidi-Api-Key": self._api_key}
+        return {"Authorization": f"Bearer {self._fresh_token()}", "Heidi-Api-Key": self._api_key()}
 
     def _fresh_token(self) -> str:
         with self._lock:
@@ -200,7 +203,7 @@ class HeidiClient:
     def _new_token(self) -> _Token:
         operation = "jwt"
         params = [("email", self._email), ("third_party_internal_id", self._user_id)]
-        answer = self._http.read(operation, "jwt", params, headers=lambda: {"Heidi-Api-Key": self._api_key})
+        answer = self._http.read(operation, "jwt", params, headers=lambda: {"Heidi-Api-Key": self._api_key()})
         if answer.status in (401, 403):
             hint = "Heidi refuses HEIDI_API_KEY: check the key, and that it belongs to this region."
             raise NotAuthorised("heidi", operation, status=answer.status, hint=hint)

@@ -9,7 +9,7 @@ import math
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -167,7 +167,7 @@ class HttpClient:
         service: str,
         base_url: str,
         headers: Mapping[str, str],
-        auth: tuple[str, str] | None = None,
+        user_name: Callable[[], str] | None = None,
         allowed_hosts: Iterable[str],
         deadline_seconds: float,
         clock: Clock,
@@ -176,7 +176,10 @@ class HttpClient:
         silence_seconds: float = 0.0,
         observe: Observer = unobserved,
     ) -> None:
-        """`tries` are those of a read. After one without any answer, reads fail at once for `silence_seconds`."""
+        """`user_name` gives that of Basic authentication, as it is at each request; its password is empty.
+
+        `tries` are those of a read. After one without any answer, reads fail at once for `silence_seconds`.
+        """
         self.service = service
         self.base_url = base_url
         self.server_date: datetime | None = None
@@ -190,9 +193,9 @@ class HttpClient:
         self._silence_seconds = silence_seconds
         self._observe = observe
         self._silent_until = -math.inf
-        self._reads = _client(headers, auth, deadline_seconds, keep_alive=20)
+        self._reads = _client(headers, user_name, deadline_seconds, keep_alive=20)
         # A kept connection that the server just closed looks like a lost answer: a write gets one of its own.
-        self._writes = _client(headers, auth, deadline_seconds, keep_alive=0)
+        self._writes = _client(headers, user_name, deadline_seconds, keep_alive=0)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -367,16 +370,26 @@ class HttpClient:
 
 
 def _client(
-    headers: Mapping[str, str], auth: tuple[str, str] | None, deadline_seconds: float, *, keep_alive: int
+    headers: Mapping[str, str], user_name: Callable[[], str] | None, deadline_seconds: float, *, keep_alive: int
 ) -> httpx.Client:
     return httpx.Client(
         transport=_transport(keep_alive),
         headers=dict(headers),
-        auth=auth,
+        auth=_BasicNow(user_name) if user_name is not None else None,
         timeout=httpx.Timeout(deadline_seconds),
         follow_redirects=False,
         trust_env=False,
     )
+
+
+class _BasicNow(httpx.Auth):
+    """Basic authentication by a user name that may be another one at the next request."""
+
+    def __init__(self, user_name: Callable[[], str]) -> None:
+        self._user_name = user_name
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        yield from httpx.BasicAuth(self._user_name(), "").auth_flow(request)
 
 
 def _transport(keep_alive: int) -> httpx.BaseTransport:

@@ -28,6 +28,7 @@ class Identity:
         self._time_zone = time_zone
         self._clinicians = clinicians
         self._practitioner: Practitioner | None = None
+        self._must_be_proved = False
         self._zone_name: str | None = None
 
     def practitioner(self) -> Practitioner:
@@ -38,6 +39,17 @@ class Identity:
                 self._compare_and_remember(who, self._clinicians)
             self._practitioner = who
         return self._practitioner
+
+    def forget(self) -> None:
+        """The key is another one: whom it stands for must be asked again before anything is written by it."""
+        self._practitioner = None
+        self._must_be_proved = True
+
+    def prove(self) -> None:
+        """Make sure that a key which was replaced is of the same practitioner. Raises as `practitioner` does."""
+        if self._must_be_proved:
+            self.practitioner()
+            self._must_be_proved = False
 
     def zone(self) -> tzinfo:
         """The practice's time zone: the settings', else the Cliniko account's. Raises `ConfigurationError`."""

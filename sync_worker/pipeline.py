@@ -8,7 +8,7 @@ transaction, and is never repeated here. One bad entry never stops the others, a
 another's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -56,6 +56,7 @@ from sync_worker.outbox import Delivery, Outbox
 from sync_worker.posting import Poster
 from sync_worker.prepare import NeedsReview, Preparation, Prepared, Preparer, Skipped
 from sync_worker.reading import SessionReader, hint_seen
+from sync_worker.settings.keys import Key
 from sync_worker.siblings import Siblings
 
 log = get_logger()
@@ -98,8 +99,10 @@ class Pipeline:
         amender: Amender,
         poster: Poster,
         identity: Identity,
+        keys: Mapping[str, Key],
         clock: Clock,
     ) -> None:
+        """`keys` are the services' keys by the services' names."""
         self.settings = settings
         self.heidi = heidi
         self.cliniko = cliniko
@@ -115,6 +118,7 @@ class Pipeline:
         self.siblings = Siblings(ledger, cliniko)
         self.one_patient = OnePatient(ledger, preparer.patients)
         self.identity = identity
+        self.keys = keys
         self.clock = clock
         self._state: ClinicianState | None = None
         self._waited_for: datetime | None = None
@@ -138,6 +142,7 @@ class Pipeline:
         self._tally, self._trouble = Tally(), None
         lease: Lease | None = None
         is_cut_short = False
+        keys = self._keys_now()
         try:
             self._state = state = self.ledger.clinicians.enter(self.settings.heidi_user_id)
             lease = self.leases.acquire(state.clinician_id, self.clock.now())
@@ -145,6 +150,10 @@ class Pipeline:
                 return self._held_elsewhere(state)
             self._put_right(lease, state)
             is_cut_short = self._work(lease, full=full)
+        except NotAuthorised as error:
+            is_cut_short = self._has_another_key(error, keys)
+            if not is_cut_short:
+                self.note_error(error)
         except (RemoteError, LedgerUnavailable, LedgerMismatch, LeaseLost, ConfigurationError) as error:
             self.note_error(error)
         except Stopping:
@@ -175,6 +184,7 @@ class Pipeline:
         """The flow, from Heidi to Cliniko; whether it was cut short."""
         self._unless_refused(lambda: self.doubts.resolve(lease, self._tally))
         self._unless_refused(lambda: self.collect_sessions(lease, full=full))
+        self.identity.prove()
         if not self.settings.rehearse:
             self.amender.run(lease, self._tally, self.note_error)
         longest = None if full else LONGEST_DELIVERY
@@ -247,6 +257,24 @@ class Pipeline:
 
     def _prepare(self, session: Session, document: Document, entry: Entry) -> Preparation:
         return self.one_patient.check(self.preparer.prepare(session, document, entry), session, entry)
+
+    # ------------------------------------------------------------ keys that are replaced
+
+    def _keys_now(self) -> dict[str, str]:
+        return {service: key.get_secret_value() for service, key in self.keys.items()}
+
+    def _has_another_key(self, error: NotAuthorised, refused: Mapping[str, str]) -> bool:
+        """Whether another key stands in the place of the one that was refused: then a tick begins anew with it.
+
+        Only here, between two ticks, does a key change: nothing is written by one that was not proved to be of the
+        same practitioner.
+        """
+        self.keys[error.service].look_again()
+        if self._keys_now() == refused:
+            return False
+        self.identity.forget()
+        log.warning("key.replaced", clinician=self.settings.name, service=error.service)
+        return True
 
     # ------------------------------------------------------------ before the request
 

@@ -60,7 +60,7 @@ def connect(clock: TestClock) -> Iterator[Connect]:
 
     def make(url: str, key: str = KEY, **how: Any) -> ClinikoClient:
         usual = {"service": "cliniko", "headers": {}, "allowed_hosts": ["127.0.0.1"], "deadline_seconds": 20}
-        how = {**usual, "base_url": url, "auth": (key, ""), "clock": clock} | how
+        how = {**usual, "base_url": url, "user_name": lambda: key, "clock": clock} | how
         made.append(ClinikoClient(HttpClient(**{"budget": RateBudget(1000, how["clock"])} | how)))
         return made[-1]
 

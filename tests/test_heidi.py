@@ -54,7 +54,9 @@ def connect(clock: TestClock) -> Iterator[Connect]:
         transport = HttpClient(
             service="heidi", base_url=url, headers={}, allowed_hosts=["127.0.0.1"], deadline_seconds=20, clock=clock
         )
-        made.append(HeidiClient(http=transport, api_key=key, email=email, user_id=user_id, region="au", clock=clock))
+        made.append(
+            HeidiClient(http=transport, api_key=lambda: key, email=email, user_id=user_id, region="au", clock=clock)
+        )
         return made[-1]
 
     yield make

@@ -212,7 +212,7 @@ def test_a_redirect_is_refused_and_nothing_is_sent_to_its_target(connect: Connec
     with Service() as elsewhere:
         with Service(Reply(status, {"Location": f"{elsewhere.url}patients"})) as service:
             with pytest.raises(InvalidResponse) as raised:
-                connect(service.url, auth=(KEY, "")).read("list_patients", "patients")
+                connect(service.url, user_name=lambda: KEY).read("list_patients", "patients")
             assert len(service.requests) == 1
         assert elsewhere.requests == []
     assert raised.value.status == status
@@ -281,7 +281,7 @@ def test_an_address_that_is_none_is_an_answer_we_do_not_understand(connect: Conn
 
 def test_key_headers_and_body_arrive_as_they_were_meant(connect: Connect) -> None:
     with Service() as service:
-        client = connect(service.url, headers={"User-Agent": "clinic (desk@example.com)"}, auth=(KEY, ""))
+        client = connect(service.url, headers={"User-Agent": "clinic (desk@example.com)"}, user_name=lambda: KEY)
         client.read("get_user", "user", headers=lambda: {"X-More": "1"})
         client.write_once("create_note", "POST", "treatment_notes", {"title": "Zoë"})
     read, write = service.requests
@@ -319,7 +319,7 @@ def test_a_plus_addressed_patient_is_found_by_that_address_and_not_by_another(co
     wanted = cliniko.add_patient(first_name="Zoë", last_name="Test", email="zoe+physio@example.com")
     cliniko.add_patient(first_name="Zoe", last_name="Test", email="zoe physio@example.com")
     with LoopbackServer(cliniko.handle) as server:
-        client = connect(server.url + BASE_PATH, auth=(cliniko.key_of(user), ""))
+        client = connect(server.url + BASE_PATH, user_name=lambda: cliniko.key_of(user))
         answer = client.read("list_patients", "patients", [("q[]", "email:=zoe+physio@example.com")])
     assert [row["id"] for row in answer.json()["patients"]] == [wanted]
 
@@ -627,7 +627,7 @@ def _in_any_case(text: str) -> Reply:
 )
 def test_no_failure_names_the_patient_the_key_or_the_address(connect: Connect, reply: Reply) -> None:
     with Service(reply) as service:
-        client = connect(service.url, auth=(KEY, ""))
+        client = connect(service.url, user_name=lambda: KEY)
         with pytest.raises(RemoteError) as raised:
             client.read("list_patients", "patients", [("q[]", f"last_name:={PATIENT}")])
         port = service.url.rpartition(":")[2].rstrip("/")

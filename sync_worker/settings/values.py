@@ -7,10 +7,11 @@ repeat a value it refused: it may be a key or a person's address. Nothing else i
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from enum import StrEnum
+from functools import partial
 from hashlib import sha256
 from ipaddress import ip_network
 from pathlib import Path
@@ -25,6 +26,7 @@ from sync_worker.errors import ConfigurationError
 from sync_worker.model import Revisions, Route
 from sync_worker.settings import residency
 from sync_worker.settings.clinic import EMAIL, USER_ID, ClinicFile, read_clinic_file, start_at, time_zone
+from sync_worker.settings.keys import Key as LiveKey
 from sync_worker.settings.residency import ADDRESS, HOST_AND_PORT, LOOPBACK, host_of
 from sync_worker.settings.surroundings import Problems, Supervisor, Surroundings, look_around, misspelt
 
@@ -168,11 +170,14 @@ class ClinicianSettings:
     name: str
     heidi_email: str
     heidi_user_id: str
-    cliniko_api_key: SecretStr
+    cliniko_api_key: LiveKey
 
     @property
     def cliniko_shard(self) -> str:
-        """Where the key's Cliniko account lives: the text after the key's last hyphen, au1 where there is none."""
+        """Where the key's Cliniko account lives: the text after the key's last hyphen, au1 where there is none.
+
+        Another key of the same clinician lives there too, or is not taken up.
+        """
         return residency.shard_of(self.cliniko_api_key.get_secret_value())
 
 
@@ -299,6 +304,7 @@ class Settings(BaseSettings):
     _clinicians: tuple[ClinicianSettings, ...] = PrivateAttr(default=())
     _warnings: tuple[str, ...] = PrivateAttr(default=())
     _supervisor: Supervisor = PrivateAttr(default=Supervisor())
+    _heidi_key: LiveKey = PrivateAttr(default_factory=lambda: LiveKey(""))
 
     @classmethod
     def settings_customise_sources(
@@ -331,6 +337,11 @@ class Settings(BaseSettings):
     def warnings(self) -> tuple[str, ...]:
         """What was set and will not be obeyed, one sentence each."""
         return self._warnings
+
+    @property
+    def heidi_key(self) -> LiveKey:
+        """HEIDI_API_KEY as it is now."""
+        return self._heidi_key
 
     @property
     def supervisor(self) -> Supervisor:
@@ -370,7 +381,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, env_file: Path | 
     given = _given(around)
     settings = _validated(given, problems)
     clinic = read_clinic_file(settings.sync_config_file, problems.sentences)
-    labelled = _listed_clinicians(clinic, around) if clinic.lists_clinicians else _one_clinician(settings, problems)
+    labelled = _listed_clinicians(clinic, around) if clinic.lists_clinicians else _one_clinician(settings, around)
     _require("HEIDI_API_KEY", settings.heidi_api_key, problems, "the practice's Heidi key")
     _require(
         "CLINIKO_CONTACT_EMAIL",
@@ -387,6 +398,11 @@ def load_settings(environ: Mapping[str, str] | None = None, *, env_file: Path | 
     settings._clinicians = tuple(clinician for _, clinician in labelled)
     settings._warnings = tuple(_warnings(given, clinic, settings, around))
     settings._supervisor = around.supervisor
+    settings._heidi_key = LiveKey(
+        settings.heidi_api_key.get_secret_value(),
+        read=_reading(around, lambda place: place.secret("HEIDI_API_KEY")),
+        is_fit=lambda value: bool(_KEY.fullmatch(value)),
+    )
     return settings
 
 
@@ -426,11 +442,27 @@ def _listed_clinicians(clinic: ClinicFile, around: Surroundings) -> Labelled:
         if key is not None and not _KEY.fullmatch(key):
             around.problems.add(label, "must be the key alone, without blanks or quotes")
         elif key is not None:
-            labelled.append((label, ClinicianSettings(one.name, one.heidi_email, one.heidi_user_id, SecretStr(key))))
+            live = _cliniko_key(key, around, partial(Surroundings.key, reference=kept, label=label))
+            labelled.append((label, ClinicianSettings(one.name, one.heidi_email, one.heidi_user_id, live)))
     return labelled
 
 
-def _one_clinician(settings: Settings, problems: Problems) -> Labelled:
+def _cliniko_key(value: str, around: Surroundings, read: Callable[[Surroundings], str | None]) -> LiveKey:
+    """A clinician's key. One of another shard never takes its place: the shard's address was proved at the start."""
+
+    def is_fit(other: str) -> bool:
+        return bool(_KEY.fullmatch(other)) and residency.shard_of(other) == residency.shard_of(value)
+
+    return LiveKey(value, read=_reading(around, read), is_fit=is_fit)
+
+
+def _reading(around: Surroundings, read: Callable[[Surroundings], str | None]) -> Callable[[], str | None]:
+    """Reads again from the same places; what is wrong with them then is the refused key's story."""
+    return lambda: read(replace(around, problems=Problems()))
+
+
+def _one_clinician(settings: Settings, around: Surroundings) -> Labelled:
+    problems = around.problems
     email, user_id, key = settings.heidi_user_email, settings.heidi_user_id, settings.cliniko_api_key
     _require("HEIDI_USER_EMAIL", email, problems, "the clinician's e-mail address in Heidi")
     _require("HEIDI_USER_ID", user_id, problems, "an id of your choice for the clinician, never changed later")
@@ -438,7 +470,8 @@ def _one_clinician(settings: Settings, problems: Problems) -> Labelled:
     if not key:
         return []
     # What is missing was said; the key is checked all the same.
-    return [("CLINIKO_API_KEY", ClinicianSettings(user_id or "", email or "", user_id or "", key))]
+    live = _cliniko_key(key.get_secret_value(), around, lambda place: place.secret("CLINIKO_API_KEY"))
+    return [("CLINIKO_API_KEY", ClinicianSettings(user_id or "", email or "", user_id or "", live))]
 
 
 def _require(name: str, value: object, problems: Problems, what: str) -> None:
@@ -522,7 +555,7 @@ def _warnings(given: Mapping[str, str], clinic: ClinicFile, settings: Settings, 
             "SYNC_WEB_BASE_URL is set without SYNC_WEB_TRUSTED_PROXIES: all callers will look like the proxy, and "
             "share five tries a minute to log in. Set it to the proxy's IP address."
         )
-    keys = [clinician.cliniko_api_key for clinician in settings.clinicians]
+    keys = [clinician.cliniko_api_key.get_secret_value() for clinician in settings.clinicians]
     if len(set(keys)) < len(keys):
         yield "Two clinicians share one Cliniko key: the notes of both will have the same author in Cliniko."
     yield from misspelt(around.names(), [field.upper() for field in Settings.model_fields], pointed_at)
