@@ -24,6 +24,7 @@ from sync_worker.http import READ_ATTEMPTS, HttpClient, Observer, RateBudget, Sp
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.leases import Leases
+from sync_worker.ledger.purge import Purge
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import LookTimes
 from sync_worker.model import ClinicianState, TickReport
@@ -170,6 +171,9 @@ class Worker:
         self.pulse = Pulse(clock, request_seconds=longest_request)
         self._clock = TickClock(clock, self.pulse)
         self._expected = expected_of(settings)
+        collecting = collect_settings(settings)
+        self.purge = Purge(ledger.engine, lookback=collecting.lookback)
+        self.night_zone = collecting.night_zone
         self._budgets: dict[str, RateBudget] = {}
         self.pipelines = {
             clinician.heidi_user_id: self._pipeline(settings, clinician) for clinician in settings.clinicians

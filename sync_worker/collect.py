@@ -15,6 +15,7 @@ from sync_worker.clock import Clock
 from sync_worker.errors import NotAuthorised, RemoteError, Stopping, Unavailable
 from sync_worker.heidi import PAGE_SIZE, HeidiClient, SessionPage
 from sync_worker.ledger import Ledger
+from sync_worker.ledger.purge import BEYOND_LOOKBACK
 from sync_worker.ledger.sessions import IntakeRules
 from sync_worker.logs import get_logger
 from sync_worker.model import (
@@ -132,7 +133,7 @@ class _Walk:
 
     def _is_first_walk_of_the_night(self) -> bool:
         last, zone = self.state.last_deep_at, self.of.settings.night_zone
-        return last is None or _night(self.now, zone) > _night(last, zone)
+        return last is None or night_of(self.now, zone) > night_of(last, zone)
 
     def _since(self) -> tuple[str, datetime] | None:
         """A server-side filter, where Heidi has confirmed one; never in a full walk, which must miss nothing."""
@@ -183,7 +184,9 @@ class _Walk:
             return
         if before is None:
             first = self.state.first_sweep_at
-            if first is not None and row.latest is not None and row.latest > first:
+            # an older one may have been listed and then purged: a look-back that was widened shows it again
+            known_of = self.now - BEYOND_LOOKBACK
+            if first is not None and row.latest is not None and row.latest > max(first, known_of):
                 self.surprises.add("not_listed_at")
         elif not before.unread and before.updated_at is not None and row.updated_at != before.updated_at:
             self.surprises.add("changed_unseen_at")
@@ -316,5 +319,6 @@ class _Walk:
         self.trouble = self.trouble or trouble
 
 
-def _night(at: datetime, zone: tzinfo) -> date:
+def night_of(at: datetime, zone: tzinfo) -> date:
+    """The night that a moment belongs to: each begins when the quiet hours do."""
     return (at.astimezone(zone) - QUIET_HOURS).date()

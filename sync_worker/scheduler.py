@@ -27,7 +27,8 @@ from apscheduler.triggers.base import BaseTrigger
 
 from sync_worker.bootstrap import CLINICIANS_AT_ONCE, Worker
 from sync_worker.clock import SystemClock
-from sync_worker.errors import LedgerUnavailable
+from sync_worker.collect import night_of
+from sync_worker.errors import LedgerMismatch, LedgerUnavailable
 from sync_worker.logs import get_logger
 from sync_worker.model import Status
 from sync_worker.notify import Notifier
@@ -38,6 +39,8 @@ log = get_logger()
 
 DECISIONS_SECONDS = 2
 LOOK_SECONDS = 60
+NIGHT_SECONDS = 900
+"""How often it is asked whether a night has come of which the purge is still to be done."""
 JITTER_SECONDS = 3
 STATUS_SECONDS = 30
 WATCH_SECONDS = 1.0
@@ -99,12 +102,14 @@ class Service:
         self._give_up = give_up
         self._running: set[str] = set()
         self._decisions_seen: dict[str, int] = {}
+        self._purged_at: datetime | None = None
         self._lock = threading.Lock()
         self._scheduler = BackgroundScheduler(
             executors={
                 "default": ThreadPoolExecutor(min(CLINICIANS_AT_ONCE, len(worker.pipelines))),
                 "watch": ThreadPoolExecutor(1),
                 "tell": ThreadPoolExecutor(1),  # a mail server may let it wait
+                "night": ThreadPoolExecutor(1),
             },
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=UTC,
@@ -132,6 +137,13 @@ class Service:
                 executor="watch",
                 next_run_time=datetime.now(UTC),
             )
+        self._scheduler.add_job(
+            self._purge,
+            _Every(NIGHT_SECONDS),
+            id="purge",
+            executor="night",
+            next_run_time=datetime.now(UTC),
+        )
 
     def run(self) -> None:
         """Tick until asked to stop; then let an open request end, and come back."""
@@ -210,6 +222,21 @@ class Service:
 
     def _on_planned(self, _event: JobEvent) -> None:
         self._worker.pulse.planned()
+
+    def _purge(self) -> None:
+        """Purge the ledger: once after each start, which may have missed a night, and then once a night."""
+        now, zone = self._clock.now(), self._worker.night_zone
+        if self._purged_at is not None and night_of(now, zone) == night_of(self._purged_at, zone):
+            return
+        try:
+            done = self._worker.purge.run(now, is_stopping=self._clock.stop.is_set)
+        except (LedgerUnavailable, LedgerMismatch):
+            log.warning("ledger.not_purged", code="ledger_unavailable")  # it is tried again in a quarter of an hour
+            return
+        self._purged_at = now
+        log.info(
+            "ledger.purged", evidence=done.evidence, hashes=done.hashes, sessions=done.sessions, logins=done.logins
+        )
 
     @staticmethod
     def _on_trouble(event: JobEvent) -> None:

@@ -193,13 +193,13 @@ class Logins:
         with _changing(self._engine) as db:
             _end_all(db, account_id)
 
-    def purge(self, now: datetime) -> None:
-        """Forget the logins that are over."""
+    def purge(self, now: datetime) -> int:
+        """Forget the logins that are over, and say how many there were."""
         current = and_(
             LoginRow.seen_at.between(now - IDLE, now + IDLE), LoginRow.began_at.between(now - LONGEST, now + LONGEST)
         )
         with _changing(self._engine) as db:
-            db.execute(delete(LoginRow).where(~current))
+            return db.execute(delete(LoginRow).where(~current)).rowcount
 
 
 @contextmanager

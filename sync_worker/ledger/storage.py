@@ -95,6 +95,7 @@ def _sqlite_engine(url: str, *, read_only: bool) -> Engine:
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA secure_delete = ON")  # what is purged must not stay readable in the file
         cursor.execute("PRAGMA query_only = ON" if read_only else "PRAGMA journal_mode = DELETE")
         cursor.close()
 

@@ -81,6 +81,8 @@ class Rates:
     clock_step: float = 0.03
     """Between two ticks."""
     clock_step_meanwhile: float = 0.001
+    purge: float = 0.15
+    """Between two ticks; everything that a purge may ever take is taken."""
 
 
 POST_FAULTS = {

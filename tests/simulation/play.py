@@ -106,6 +106,7 @@ class _Run:
         self.plan = plan
         self.random = random = Random(seed)
         self.ledger = ledger
+        self.nights = Random(f"purges of {seed}")  # its own, so that a seed's story is the same without purges
         ledger.make()
         shape = Shape(
             clinicians=random.choice([1, 1, 1, 2]),
@@ -149,6 +150,8 @@ class _Run:
             self._clock_steps()
         if self.plan.lost_ledger:
             self._ledger_suffers()
+        if self.nights.random() < self.plan.rates.purge:
+            installation.purge()
         names = ["A", "B"] if self.has_second else ["A"]
         for name in random.sample(names, len(names)):
             while not installation.tick(name) and random.random() < 0.5:
@@ -202,6 +205,7 @@ class _Run:
             deaths=self.installation.deaths,
             calls=journal.calls,
             ledger_changes=len(self.installation.ledger_changes),
+            purged_rows=self.installation.purged_rows,
         )
 
 
@@ -218,4 +222,5 @@ def settle_down(installation: Installation) -> None:
             if installation.has_ledger():  # posting may have paused itself: somebody reads that and lets it go on
                 installation.decisions().resume(None, installation.now())
             installation.time.advance(BETWEEN_TICKS_SECONDS if number < 20 else HOUR / 2)
+        installation.purge()
         installation.time.advance(24 * HOUR)  # the next night's walk reads everything again
