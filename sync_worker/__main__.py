@@ -197,6 +197,16 @@ def log(
     _run(lambda: command.log(entry, as_csv=as_csv))
 
 
+@app.command("support-bundle")
+def support_bundle(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file, such as bundle.zip.")],
+) -> None:
+    """Write a file for whoever helps: versions, settings without values, counts and ages; nobody's names or ids."""
+    from sync_worker.commands import support_bundle as command
+
+    _run(lambda: command.support_bundle(file))
+
+
 @review.command("list")
 def review_list(as_json: Json = False) -> None:
     """What waits, longest first."""
