@@ -96,7 +96,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
     actions = [route.action for route in settings.routes]
     return {
         "settings": told,
-        "not_the_default": sorted(name.upper() for name in settings.model_fields_set),
+        "given": sorted(name.upper() for name in settings.model_fields_set),
         "clinicians": len(settings.clinicians),
         "routes": {action: actions.count(action) for action in sorted(set(actions))},
         "warnings": len(settings.warnings),
