@@ -1,11 +1,13 @@
 """The one place that touches httpx: deadlines, rate budget, retries of reads, and failures with names.
 
-Refuses hosts off the list, redirects, proxies from the environment, and any retry of a write. No message made here
-holds an address, a header or a body: a patient search carries a name in its address.
+Refuses hosts off the list, addresses where they may not be met (`egress`), redirects, proxies from the environment, and
+any retry of a write. No message made here holds an address, a header or a body: a patient search carries a name in its
+address.
 """
 
 import json
 import math
+import socket
 import ssl
 import threading
 from collections import deque
@@ -21,6 +23,7 @@ import httpcore
 import httpx
 import stamina
 
+from sync_worker import egress
 from sync_worker.clock import Clock
 from sync_worker.errors import InvalidResponse, NotConnected, RateLimited, RemoteError, Stopping, Unavailable
 
@@ -175,10 +178,13 @@ class HttpClient:
         tries: int = READ_ATTEMPTS,
         silence_seconds: float = 0.0,
         observe: Observer = unobserved,
+        may_be_private: Iterable[str] = (),
     ) -> None:
         """`user_name` gives that of Basic authentication, as it is at each request; its password is empty.
 
         `tries` are those of a read. After one without any answer, reads fail at once for `silence_seconds`.
+
+        `may_be_private` are hosts of the list that may stand in the practice's own network: alarms', never a service's.
         """
         self.service = service
         self.base_url = base_url
@@ -193,9 +199,10 @@ class HttpClient:
         self._silence_seconds = silence_seconds
         self._observe = observe
         self._silent_until = -math.inf
-        self._reads = _client(headers, user_name, deadline_seconds, keep_alive=20)
+        way = WayOut(self._allowed_hosts, frozenset(host.lower() for host in may_be_private))
+        self._reads = _client(headers, user_name, deadline_seconds, way, keep_alive=20)
         # A kept connection that the server just closed looks like a lost answer: a write gets one of its own.
-        self._writes = _client(headers, user_name, deadline_seconds, keep_alive=0)
+        self._writes = _client(headers, user_name, deadline_seconds, way, keep_alive=0)
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -330,6 +337,14 @@ class HttpClient:
                 method, url, params=list(params) or None, content=body, headers=_with_type(headers, body)
             ) as response:
                 return Answer(response.status_code, dict(response.headers), self._body(operation, response))
+        except egress.AddressRefused:
+            hint = (
+                f"The host name of {self.service.capitalize()} leads to an address that is not public, so nothing was "
+                "sent: have the DNS of this network looked at."
+            )
+            raise NotConnected(self.service, operation, hint=hint, code="address_refused") from None
+        except egress.HostRefused:
+            raise self._foreign(operation) from None
         except NOT_SENT:
             self._silent_until = self._clock.monotonic() + self._silence_seconds
             raise NotConnected(self.service, operation) from None
@@ -364,16 +379,32 @@ class HttpClient:
         """The name of the host that an address means. Raises `InvalidResponse` for one off the list."""
         host = (urlsplit(url).hostname or "").lower()
         if host not in self._allowed_hosts:
-            hint = f"A request to a host off the list was refused: {self.service} is not to be met there."
-            raise InvalidResponse(self.service, operation, hint=hint)
+            raise self._foreign(operation)
         return host
+
+    def _foreign(self, operation: str) -> InvalidResponse:
+        hint = f"A request to a host off the list was refused: {self.service} is not to be met there."
+        return InvalidResponse(self.service, operation, hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """Which hosts a client may meet; those of `may_be_private` in a private network too."""
+
+    hosts: frozenset[str]
+    may_be_private: frozenset[str] = frozenset()
 
 
 def _client(
-    headers: Mapping[str, str], user_name: Callable[[], str] | None, deadline_seconds: float, *, keep_alive: int
+    headers: Mapping[str, str],
+    user_name: Callable[[], str] | None,
+    deadline_seconds: float,
+    way: WayOut,
+    *,
+    keep_alive: int,
 ) -> httpx.Client:
     return httpx.Client(
-        transport=_transport(keep_alive),
+        transport=_transport(keep_alive, way),
         headers=dict(headers),
         auth=_BasicNow(user_name) if user_name is not None else None,
         timeout=httpx.Timeout(deadline_seconds),
@@ -392,13 +423,13 @@ class _BasicNow(httpx.Auth):
         yield from httpx.BasicAuth(self._user_name(), "").auth_flow(request)
 
 
-def _transport(keep_alive: int) -> httpx.BaseTransport:
+def _transport(keep_alive: int, way: WayOut) -> httpx.BaseTransport:
     """The way to the network, which a simulation replaces by one of its own."""
     limits = httpx.Limits(max_connections=20, max_keepalive_connections=keep_alive, keepalive_expiry=5.0)
     transport = httpx.HTTPTransport(verify=tls_context(), limits=limits, trust_env=False)
     # httpx bounds each phase only; the pool's backend is where a whole request can be bounded (pinned below 0.29,
     # and a test with a dripping server fails if this stops working)
-    transport._pool._network_backend = _DeadlineBackend()  # type: ignore[union-attr, unused-ignore]
+    transport._pool._network_backend = _DeadlineBackend(way)  # type: ignore[union-attr, unused-ignore]
     return transport
 
 
@@ -481,10 +512,11 @@ class _DeadlineStream(httpcore.NetworkStream):
 
 
 class _DeadlineBackend(httpcore.NetworkBackend):
-    """Opens connections that obey the request's deadline."""
+    """Opens connections that obey the request's deadline, to addresses that were checked; TLS asks for the name."""
 
-    def __init__(self) -> None:
+    def __init__(self, way: WayOut) -> None:
         self._backend = httpcore.SyncBackend()
+        self._way = way
 
     def connect_tcp(
         self,
@@ -494,5 +526,21 @@ class _DeadlineBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
-        left = _deadline.remaining(timeout, httpcore.ConnectTimeout)
-        return _DeadlineStream(self._backend.connect_tcp(host, port, left, local_address, socket_options))
+        failed: Exception = httpcore.ConnectError()
+        addresses = self._addresses(host, port)
+        for number, address in enumerate(addresses):
+            left = _deadline.remaining(timeout, httpcore.ConnectTimeout)
+            share = left / (len(addresses) - number) if left is not None else None  # one that is silent ends not all
+            try:
+                stream = self._backend.connect_tcp(address, port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed = error
+            else:
+                return _DeadlineStream(stream)
+        raise failed
+
+    def _addresses(self, host: str, port: int) -> tuple[str, ...]:
+        try:
+            return egress.require_public(host, port, self._way.hosts, may_be_private=self._way.may_be_private)
+        except socket.gaierror:
+            raise httpcore.ConnectError from None

@@ -97,6 +97,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
     if any("no Postgres" in why for why in skipped):
         terminalreporter.write_sep("!", "THE POSTGRES TESTS DID NOT RUN: no server answers, and none can be started")
+    if any("no openssl" in why for why in skipped):
+        terminalreporter.write_sep("!", "THE TLS TESTS DID NOT RUN: install Debian's openssl")
     if any("no Chromium" in why for why in skipped):
         terminalreporter.write_sep("!", "THE BROWSER TESTS DID NOT RUN: install Debian's chromium")
     if any("no promtool" in why for why in skipped):

@@ -98,6 +98,7 @@ TROUBLES: Mapping[str, str] = {
     "another_key": "says that the key is somebody else's",
     "unavailable": "does not answer",
     "not_connected": "cannot be reached",
+    "address_refused": "is said to stand at an address that is not public",
     "rate_limited": "wants fewer requests",
     "rejected": "refuses the request",
     "invalid_response": "answers what nobody understands",

@@ -98,7 +98,7 @@ class World(Clinic):
             ledger = Ledger(self.engine or open_engine(self.ledger_url), region="au")
             ledger.prepare_installation(self.clock.now())
             real = http._transport
-            with patch.object(http, "_transport", lambda keep_alive: _Direct(self, real(keep_alive))):
+            with patch.object(http, "_transport", lambda *how: _Direct(self, real(*how))):
                 self._worker = Worker(settings, ledger, self.clock)
         return self._worker
 

@@ -143,7 +143,7 @@ class Process:
         """While a worker is built, its engine and its clients become ours."""
         with (
             patch.object(setup, "open_engine", _engine),
-            patch.object(http, "_transport", lambda _keep_alive: _Line(self)),
+            patch.object(http, "_transport", lambda *_: _Line(self)),
         ):
             yield
 
