@@ -101,11 +101,17 @@ def plan(
 
 
 @app.command()
-def check(as_json: Json = False) -> None:
+def check(
+    residency: Annotated[
+        bool, typer.Option("--residency", help="Only say where data can go, and what lets it. Asks nobody.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Prove every setting against the real services, and say what to do about what is wrong."""
     from sync_worker.commands import check as command
 
-    _run(lambda: command.check(as_json=as_json), as_json=as_json)
+    told = command.residency if residency else command.check
+    _run(lambda: told(as_json=as_json), as_json=as_json)
 
 
 @alarms.command("test")

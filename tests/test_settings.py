@@ -416,6 +416,59 @@ def test_a_base_address_outside_australia_is_refused(name: str, url: str):
     assert the_problem({name: url}).startswith(name)
 
 
+def override(**changes: str) -> dict[str, str]:
+    return {
+        "SYNC_DATA_RESIDENCY": "override",
+        "SYNC_RESIDENCY_OVERRIDE_BY": "Dr Zoë O'Owner",
+        "SYNC_RESIDENCY_OVERRIDE_REASON": "The account moves to Australia in March.",
+        **changes,
+    }
+
+
+def test_an_override_lets_another_region_shard_and_host_pass_and_says_so():
+    settings = load(override(HEIDI_REGION="us", CLINIKO_API_KEY="MS0x-us2"))
+    assert settings.residency_override is not None
+    assert settings.residency_override.hosts == ("api.us2.cliniko.com", "us.api.heidihealth.com")
+    [warning] = settings.warnings
+    assert "us.api.heidihealth.com" in warning
+    assert "Owner" not in warning + repr(settings)
+    assert "March" not in warning + repr(settings) + repr(settings.residency_override)
+    assert load(override(HEIDI_BASE_URL="https://gateway.example/")).residency_override.hosts == ("gateway.example",)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"SYNC_RESIDENCY_OVERRIDE_BY": ""}, "SYNC_RESIDENCY_OVERRIDE_BY"),
+        ({"SYNC_RESIDENCY_OVERRIDE_REASON": ""}, "SYNC_RESIDENCY_OVERRIDE_REASON"),
+        ({"SYNC_DATA_RESIDENCY": ""}, "SYNC_DATA_RESIDENCY"),
+        ({"SYNC_DATA_RESIDENCY": "", "SYNC_RESIDENCY_OVERRIDE_BY": ""}, "SYNC_DATA_RESIDENCY"),
+        ({"SYNC_RESIDENCY_OVERRIDE_BY": "x" * 65}, "SYNC_RESIDENCY_OVERRIDE_BY"),
+        ({"SYNC_RESIDENCY_OVERRIDE_REASON": "because"}, "SYNC_RESIDENCY_OVERRIDE_REASON"),
+        ({"SYNC_RESIDENCY_OVERRIDE_REASON": "x" * 301}, "SYNC_RESIDENCY_OVERRIDE_REASON"),
+        ({"SYNC_RESIDENCY_OVERRIDE_REASON": "Two lines\nof reasons."}, "SYNC_RESIDENCY_OVERRIDE_REASON"),
+    ],
+)
+def test_half_an_override_is_one_sentence(given: dict[str, str], named: str):
+    assert named in the_problem(override(**given))
+
+
+def test_an_override_that_nothing_needs_is_warned_of():
+    assert "set it back to AU" in load(override()).warnings[0]
+
+
+@pytest.mark.parametrize("host", ["us.api.heidihealth.com", "api.uk1.cliniko.com"])
+def test_a_host_that_says_that_it_is_abroad_passes_no_list(host: str):
+    changes = {"CLINIKO_BASE_URL": f"https://{host}/", "SYNC_ALLOWED_HOSTS": host}
+    assert "outside Australia" in the_problem(changes)
+    assert load(override(**changes)).residency_override.hosts == (host,)
+
+
+def test_no_override_lets_data_go_without_encryption_or_to_heidis_testing_host():
+    assert "https" in the_problem(override(HEIDI_BASE_URL="http://gateway.example/"))
+    assert "testing" in the_problem(override(HEIDI_BASE_URL="https://registrar.api.heidihealth.com/"))
+
+
 def test_heidis_testing_host_is_refused_even_when_listed():
     host = "registrar.api.heidihealth.com"
     assert "testing" in the_problem({"HEIDI_BASE_URL": f"https://{host}/", "SYNC_ALLOWED_HOSTS": host})

@@ -42,7 +42,7 @@ class _Audit:
 def audit(since: str | None, *, as_json: bool) -> int:
     """Print what each clinician's three sides count and where they differ. 1 if anything is off or was not audited."""
     day = setup.day("--since", since) if since is not None else None
-    settings, clock = setup.load()
+    settings, clock = setup.load_to_ask()
     ledger = Ledger(setup.require_ledger(settings), region=settings.heidi_region)
     states = Views(ledger.engine).clinicians()
     zone = _zone(settings, states)

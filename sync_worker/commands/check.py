@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from rich.console import Console
@@ -12,9 +12,9 @@ from sync_worker.bootstrap import cliniko_client, heidi_client
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
-from sync_worker.commands.errors import DONE, PARTLY, print_json
+from sync_worker.commands.errors import DONE, PARTLY, print_json, say
 from sync_worker.convert.layout import WRITTEN, sendable
-from sync_worker.errors import ConfigurationError, LedgerMismatch, LedgerUnavailable, RemoteError
+from sync_worker.errors import ConfigurationError, LedgerMismatch, LedgerUnavailable, NotPossible, RemoteError
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import migrate
 from sync_worker.ledger.storage import open_engine, sqlite_path, writing
@@ -22,6 +22,7 @@ from sync_worker.ledger.trail import Trail
 from sync_worker.ledger.views import Views
 from sync_worker.model import Practitioner, Route
 from sync_worker.settings import ClinicianSettings, Settings
+from sync_worker.settings.destinations import destinations, in_words, unused_hosts
 from sync_worker.templates import Templates
 
 LARGEST_OFFSET_SECONDS = 60
@@ -36,6 +37,26 @@ class Finding:
     name: str
     level: str
     sentence: str
+
+
+def residency(*, as_json: bool) -> int:
+    """Print where data can go, and what lets it. Asks nobody."""
+    settings, _ = setup.load()
+    found = destinations(settings)
+    if as_json:
+        override = settings.residency_override
+        print_json(
+            {
+                "residency": settings.sync_data_residency,
+                "override": asdict(override) if override is not None else None,
+                "unused_hosts": unused_hosts(settings, found),
+                "destinations": [asdict(one) for one in found],
+            }
+        )
+    else:
+        for line in in_words(settings, found):
+            say(line)
+    return DONE
 
 
 def check(*, as_json: bool) -> int:
@@ -67,6 +88,11 @@ def _findings(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
     yield from _trail(settings)
     yield from _unmet_templates(settings)
     practitioners: dict[str, str] = {}
+    try:
+        setup.require_told_residency(settings)
+    except NotPossible as error:
+        yield Finding("residency", "problem", str(error))
+        return
     for clinician in settings.clinicians:
         yield from _clinician(settings, clinician, practitioners, clock)
 

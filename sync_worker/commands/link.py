@@ -12,7 +12,7 @@ WAIT_SECONDS = 15 * 60
 
 def link(wanted: str | None) -> int:
     """Print each address, and wait until the account is linked. 1 if it was not within a quarter of an hour."""
-    settings, clock = setup.load()
+    settings, clock = setup.load_to_ask()
     results = [_link(settings, clock, clinician) for clinician in clinicians_named(settings, wanted)]
     return DONE if all(results) else PARTLY
 

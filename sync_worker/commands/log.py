@@ -15,6 +15,7 @@ import csv
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
+from string import hexdigits
 from typing import Any
 
 from sync_worker.commands import setup
@@ -43,6 +44,8 @@ WORDS: dict[str, str] = {
     Event.BACKFILL: "older sessions were brought into scope",
     Event.RESTORED: "the ledger was put back from a copy",
     Event.VIEWED: "a patient's page was looked at",
+    Event.RESIDENCY_OVERRIDDEN: "clinical data was let out of Australia",
+    Event.RESIDENCY_RESTORED: "clinical data stays in Australia again",
 }
 """Each event as a person says it."""
 
@@ -149,6 +152,6 @@ def _word(value: Any) -> str:
             return " ".join(_word(one) for one in value)
         case dict():
             return _word(value.get("patient_id", ""))  # a chart that was looked at: which one is enough here
-        case str() if len(value) == HASH_LENGTH:
+        case str() if len(value) == HASH_LENGTH and set(value) <= set(hexdigits):
             return f"{value[:8]}…"
     return str(value)

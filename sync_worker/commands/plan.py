@@ -22,7 +22,7 @@ from sync_worker.preview import Preview
 def plan(since: str | None, *, preview: bool, as_json: bool) -> int:
     """Print each document that the next tick would touch, what it would do, and why; with `preview` its note too."""
     day = setup.day("--since", since) if since is not None else None
-    settings, clock = setup.load()
+    settings, clock = setup.load_to_ask()
     engine = setup.existing_ledger(settings, read_only=True)
     ledger = Ledger(engine, region=settings.heidi_region) if engine is not None else None
     found: list[Preview] = []

@@ -57,7 +57,7 @@ def show(entry: int, *, as_json: bool) -> int:
 
 def preview(entry: int, *, as_json: bool) -> int:
     """Print one entry's note as it would be sent now, from live data. Writes nothing, anywhere."""
-    settings, clock = setup.load()
+    settings, clock = setup.load_to_ask()
     ledger = Ledger(setup.require_ledger(settings), region=settings.heidi_region)
     clinician = clinician_of(settings, life_of(ledger.engine, entry))
     found = ledger.entries.get(entry)
@@ -153,6 +153,7 @@ def _deciding() -> tuple[Engine, Decisions, SystemClock]:
 
 
 def _require_note(settings: Settings, engine: Engine, clock: SystemClock, entry: int, note: str) -> None:
+    setup.require_told_residency(settings)
     clinician = clinician_of(settings, life_of(engine, entry))
     client = cliniko_client(settings, clinician, clock)
     try:

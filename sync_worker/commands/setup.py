@@ -12,12 +12,15 @@ from datetime import date
 from sqlalchemy import Engine
 
 from sync_worker.clock import Clock, SystemClock
-from sync_worker.errors import ConfigurationError, SyncWorkerError
+from sync_worker.errors import ConfigurationError, NotPossible, SyncWorkerError
 from sync_worker.ledger import Ledger, migrate
+from sync_worker.ledger.clinicians import Clinicians
 from sync_worker.ledger.copies import require_in_use
 from sync_worker.ledger.storage import open_engine, sqlite_path
-from sync_worker.logs import configure_logging, quiet_stamina
+from sync_worker.ledger.views import Views
+from sync_worker.logs import configure_logging, get_logger, quiet_stamina
 from sync_worker.settings import Settings, load_settings
+from sync_worker.settings.residency import Override
 
 PR_SET_DUMPABLE = 4
 """prctl(2)'s name for it."""
@@ -32,6 +35,16 @@ def load() -> tuple[Settings, SystemClock]:
     settings = load_settings()
     _set_up(settings, "DEBUG" if settings.sync_log_level == "DEBUG" else "ERROR")
     return settings, SystemClock()
+
+
+def load_to_ask() -> tuple[Settings, SystemClock]:
+    """As `load`, for a command that asks a service without ticking.
+
+    Raises `NotPossible` where an override of residency is not in the audit trail yet.
+    """
+    settings, clock = load()
+    require_told_residency(settings)
+    return settings, clock
 
 
 def load_for_work() -> tuple[Settings, SystemClock]:
@@ -128,4 +141,45 @@ def open_ledger(settings: Settings, clock: Clock) -> Ledger:
         raise
     ledger = Ledger(engine, region=settings.heidi_region)
     ledger.prepare_installation(clock.now())
+    _tell_residency(settings, ledger, clock)
     return ledger
+
+
+def _tell_residency(settings: Settings, ledger: Ledger, clock: Clock) -> None:
+    """Before the first request: who lets clinical data leave Australia stands in every clinician's trail."""
+    override = settings.residency_override
+    if override is None:
+        ledger.clinicians.restore_residency(clock.now())
+        return
+    for host in override.hosts:
+        get_logger().warning("residency.overridden", host=host)
+    for clinician in settings.clinicians:
+        clinician_id = ledger.clinicians.enter(clinician.heidi_user_id).clinician_id
+        ledger.clinicians.override_residency(clinician_id, override.by, _details(override), clock.now())
+
+
+def _details(override: Override) -> dict[str, object]:
+    return {"hosts": list(override.hosts), "why": override.reason}
+
+
+def require_told_residency(settings: Settings) -> None:
+    """For commands that ask a service and may not write: an override must stand in the trail before the first request.
+
+    Raises `NotPossible` with what to do where it does not.
+    """
+    override = settings.residency_override
+    if override is None:
+        return
+    engine = existing_ledger(settings, read_only=True)
+    if engine is not None:
+        clinicians, known = Clinicians(engine, settings.heidi_region), Views(engine).clinicians()
+        states = [known.get(one.heidi_user_id) for one in settings.clinicians]
+        if all(
+            state and clinicians.told_of_residency(state.clinician_id, override.by, _details(override))
+            for state in states
+        ):
+            return
+    raise NotPossible(
+        "SYNC_DATA_RESIDENCY=OVERRIDE is not in the audit trail yet, and nothing is asked before it is: run "
+        "`sync-worker db upgrade`, which writes it there."
+    )

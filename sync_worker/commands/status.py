@@ -27,7 +27,7 @@ def status(*, as_json: bool) -> int:
     if as_json:
         print_json(found)
     else:
-        _show(found, Views(engine), settings.clinicians, clock.now())
+        _show(found, Views(engine), settings, clock.now())
     return DONE
 
 
@@ -69,7 +69,7 @@ def _stamp(at: datetime | None) -> str | None:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
-def _show(found: dict[str, Any], views: Views, clinicians: tuple[ClinicianSettings, ...], now: datetime) -> None:
+def _show(found: dict[str, Any], views: Views, settings: Settings, now: datetime) -> None:
     console = Console(highlight=False)
     console.print(f"sync-worker {found['version']}, ledger {found['schema']}")
     counts = Table()
@@ -84,7 +84,7 @@ def _show(found: dict[str, Any], views: Views, clinicians: tuple[ClinicianSettin
         say(f"The oldest waiting document was found {_age(found['oldest_waiting_seconds'])} ago.")
     if unread := views.unread_sessions():
         say(f"{unread} sessions could not be read when last tried: they are tried again at least hourly.")
-    known = {one.heidi_user_id for one in clinicians}
+    known = {one.heidi_user_id for one in settings.clinicians}
     for user_id, count in views.waiting_by_clinician().items():
         if user_id not in known:
             say(f"{count} entries wait for {user_id}, who is not in the settings any more: nobody files them.")
@@ -105,6 +105,8 @@ def _show(found: dict[str, Any], views: Views, clinicians: tuple[ClinicianSettin
         say("No route in clinic.toml names these Heidi templates; their documents go as the other routes say:")
     for one in found["heidi_templates_without_route"]:
         say(f"  {one['template_id']}, first met {_since(one['first_met_at'], now)}")
+    if (override := settings.residency_override) is not None:
+        say(override.warning)
     for alarm in found["alarms"]:
         who = f"{alarm['clinician']}: " if alarm["clinician"] else ""
         say(f"{alarm['level'].upper()}: {who}{alarm['hint']}")

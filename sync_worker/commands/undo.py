@@ -17,7 +17,7 @@ from sync_worker.settings import Mode
 def undo(entry: int, reason: str, *, as_json: bool) -> int:
     """Have an entry's note archived with the next tick. Raises `NotPossible`, with the steps by hand, if touched."""
     require_code(reason)
-    settings, clock = setup.load()
+    settings, clock = setup.load_to_ask()
     engine = setup.require_ledger(settings, read_only=False)
     life = life_of(engine, entry)
     known = Ledger(engine, region=settings.heidi_region).entries.get(entry)

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, not_, select, update
 
-from sync_worker.ledger.moves import insert_once, is_paused, later, pause_itself, require_lease
+from sync_worker.ledger import trail
+from sync_worker.ledger.moves import WORKER, insert_once, is_paused, later, pause_itself, require_lease
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import (
     AttemptRow,
@@ -16,7 +17,9 @@ from sync_worker.ledger.tables import (
     Installation,
     LeaseRow,
     SessionRow,
+    TrailRow,
 )
+from sync_worker.ledger.trail import Event
 from sync_worker.lifecycle import LONGEST_POSTPONEMENT, REREAD_FOR
 from sync_worker.model import Backfill, ClinicianState, Lease, PauseReason, Practitioner, Status
 
@@ -130,6 +133,29 @@ class Clinicians:
         with reading(self.engine) as db:
             return [Backfill(*row) for row in db.execute(_BACKFILLS, {"of_clinician": clinician_id})]
 
+    def told_of_residency(self, clinician_id: int, by: str, details: Mapping[str, Any]) -> bool:
+        """Whether the trail's newest word on residency is this very override."""
+        with reading(self.engine) as db:
+            return _newest_override(db, clinician_id) == (by, trail.written(details))
+
+    def override_residency(self, clinician_id: int, by: str, details: Mapping[str, Any], now: datetime) -> None:
+        """Say in the trail that a person lets clinical data leave Australia, unless its newest word is the same."""
+        with writing(self.engine) as db:
+            trail.lock_trail(db, clinician_id)
+            if _newest_override(db, clinician_id) != (by, trail.written(details)):
+                trail.append(db, clinician_id, Event.RESIDENCY_OVERRIDDEN, at=now, actor=by, details=details)
+
+    def restore_residency(self, now: datetime) -> None:
+        """Say in every trail that holds an override in force that it is over."""
+        query = select(TrailRow.clinician_id).where(TrailRow.event == Event.RESIDENCY_OVERRIDDEN).distinct()
+        with reading(self.engine) as db:
+            ever = db.execute(query).scalars().all()
+        for clinician_id in ever:
+            with writing(self.engine) as db:
+                trail.lock_trail(db, clinician_id)
+                if _newest_override(db, clinician_id) is not None:
+                    trail.append(db, clinician_id, Event.RESIDENCY_RESTORED, at=now, actor=WORKER)
+
     def _update(self, clinician_id: int, *where: Any, **values: Any) -> None:
         with writing(self.engine) as db:
             db.execute(update(ClinicianRow).where(ClinicianRow.id == clinician_id, *where).values(**values))
@@ -148,6 +174,19 @@ class Clinicians:
         with reading(self.engine) as db:
             found = db.execute(select(LeaseRow.holder).where(LeaseRow.clinician_id == clinician_id)).scalar()
         return found or "another worker"
+
+
+def _newest_override(db: Connection, clinician_id: int) -> tuple[str, str | None] | None:
+    """The override that the trail says is in force: who, and its details as they are written."""
+    kinds = (Event.RESIDENCY_OVERRIDDEN, Event.RESIDENCY_RESTORED)
+    query = (
+        select(TrailRow.event, TrailRow.actor, TrailRow.details)
+        .where(TrailRow.clinician_id == clinician_id, TrailRow.event.in_(kinds))
+        .order_by(TrailRow.number.desc())
+        .limit(1)
+    )
+    found = db.execute(query).one_or_none()
+    return (found.actor, found.details) if found and found.event == Event.RESIDENCY_OVERRIDDEN else None
 
 
 def clinician_rows() -> Select[Any]:

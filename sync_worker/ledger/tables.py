@@ -303,7 +303,7 @@ class TrailRow(Base):
     to_status: Mapped[str | None] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(64))
     actor: Mapped[str] = mapped_column(String(64))
-    details: Mapped[str | None] = mapped_column(Text)  # JSON as it was hashed: ids, codes, names of fields, hashes
+    details: Mapped[str | None] = mapped_column(Text)  # JSON as hashed: ids, codes, names of fields, hashes, hosts
     hash: Mapped[bytes] = mapped_column(LargeBinary(32))
 
 

@@ -2,7 +2,8 @@
 
 Each clinician has a trail of their own. Every step holds a hash over itself and the step before it, and the clinician's
 row holds the newest, so that a step that was changed, removed or slipped in shows. A trail says who, when, which entry
-and why, in ids, codes and names of fields: no patient's data, no text.
+and why, in ids, codes and names of fields: no patient's data, no text but the reason of a residency override, which is
+the owner's.
 """
 
 import hashlib
@@ -51,6 +52,10 @@ class Event(StrEnum):
     """The ledger was put back from a copy."""
     VIEWED = "viewed"
     """A person looked at a patient's page."""
+    RESIDENCY_OVERRIDDEN = "residency_overridden"
+    """A person lets clinical data leave Australia; its details hold the hosts and their own words why."""
+    RESIDENCY_RESTORED = "residency_restored"
+    """That override is over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
 """Which hosts and Cliniko shards may be talked to: those in Australia, those the owner listed by name, and loopback.
 
-Owns the facts about the two services' host names and says in sentences what breaks the rule. It opens no connection.
+Owns the facts about the two services' host names, says in sentences what breaks the rule, and who may let it be broken:
+an override with a person's name and reason. It opens no connection.
 Shards are known by their pattern and not by a list, since Cliniko adds some over the years
 (https://docs.api.cliniko.com, "Shards").
 """
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -21,7 +23,39 @@ ADDRESS = re.compile(rf"https?://{_HOST}(?::\d{{1,5}})?(?:[/?][!-\[\]-~]*)?", re
 _SHARD = re.compile(r"[a-z]{2}\d{1,2}", re.ASCII)
 _AUSTRALIAN_SHARD = re.compile(r"au\d{1,2}", re.ASCII)
 _AUSTRALIAN_HOST = re.compile(r"au\.api\.heidihealth\.com|api\.au\d{1,2}\.cliniko\.com", re.ASCII)
+_REGIONAL_HOST = re.compile(r"([a-z]{2})\.api\.heidihealth\.com|api\.([a-z]{2})\d{1,2}\.cliniko\.com", re.ASCII)
 _HEIDI_TESTING_HOST = "registrar.api.heidihealth.com"
+_COUNTRIES = {
+    "au": "Australia",
+    "us": "the United States",
+    "uk": "the United Kingdom",
+    "eu": "the European Union",
+    "ca": "Canada",
+}
+
+OVERRIDE_BY = re.compile(r"[^\W\d_][\w .,'-]{1,63}")
+"""A person's name, as the audit trail can hold it."""
+OVERRIDE_REASON = re.compile(r"(?=.*\w)[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{10,300}")
+"""A sentence on one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Who lets clinical data leave Australia, why, and to which hosts. The text is for the trail, never the log."""
+
+    by: str
+    reason: str = field(repr=False)
+    hosts: tuple[str, ...]
+
+    @property
+    def warning(self) -> str:
+        """What stands to be told as long as it is in force; without name and reason, since logs may hold it."""
+        if not self.hosts:
+            return "SYNC_DATA_RESIDENCY=OVERRIDE is in force, and every host is in Australia: set it back to AU."
+        return (
+            f"SYNC_DATA_RESIDENCY=OVERRIDE lets clinical data leave Australia: {', '.join(self.hosts)}. "
+            "`sync-worker log` tells who decided it, and why."
+        )
 
 
 def base_url(value: str) -> str:
@@ -76,22 +110,63 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def shard_problems(label: str, shard: str) -> Iterator[str]:
+def country_of(host: str) -> str | None:
+    """The country or union that the host's name claims, if any. No name proves where servers stand."""
+    found = _REGIONAL_HOST.fullmatch(host)
+    code = (found[1] or found[2]) if found else None
+    return _COUNTRIES.get(code, code.upper()) if code else None
+
+
+def may_pass(host: str, listed: Collection[str]) -> bool:
+    """Whether patients' data may go to a host without an override: Australia's, this machine, or one listed by name.
+
+    A name that claims another country passes no list.
+    """
+    if is_loopback(host) or _AUSTRALIAN_HOST.fullmatch(host):
+        return True
+    return host in listed and country_of(host) is None
+
+
+def overridden_hosts(hosts: Iterable[str], listed: Collection[str]) -> tuple[str, ...]:
+    """Those hosts that only an override lets pass, in order."""
+    return tuple(sorted({host for host in hosts if not may_pass(host, listed)}))
+
+
+def shard_problems(label: str, shard: str, *, overridden: bool = False) -> Iterator[str]:
     """What is wrong with the shard of the key called `label`; one that is none is not repeated: it is key text."""
     if not _SHARD.fullmatch(shard):
         yield f"{label} does not end in a shard such as -au3: copy the whole key from Cliniko."
-    elif not _AUSTRALIAN_SHARD.fullmatch(shard):
+    elif not overridden and not _AUSTRALIAN_SHARD.fullmatch(shard):
         yield f"{label} belongs to the shard {shard}, outside Australia: SYNC_DATA_RESIDENCY=AU refuses it."
 
 
-def base_url_problems(name: str, address: str, listed: Collection[str]) -> Iterator[str]:
+def base_url_problems(name: str, address: str, listed: Collection[str], *, overridden: bool = False) -> Iterator[str]:
     """What is wrong with where an overridden base address points."""
     host = host_of(address)
     if host == _HEIDI_TESTING_HOST:
         yield f"{name} is Heidi's testing host, where patients' data must not go: remove it."
-    elif not (is_loopback(host) or host in listed or _AUSTRALIAN_HOST.fullmatch(host)):
-        yield f"{name} is not a host in Australia that we know: correct it, or list its host in SYNC_ALLOWED_HOSTS."
+    elif not overridden and not may_pass(host, listed):
+        if country_of(host) is not None:
+            yield f"{name} is a host outside Australia: SYNC_DATA_RESIDENCY=AU refuses it, listed or not."
+        else:
+            yield f"{name} is not a host in Australia that we know: correct it, or list its host in SYNC_ALLOWED_HOSTS."
     yield from _plain_http_problems(name, address)
+
+
+def override_problems(residency: str, given: Mapping[str, str | None], refused: Collection[str]) -> Iterator[str]:
+    """What is missing of an override: all three settings, or none. `residency` is AU or OVERRIDE.
+
+    `given` are its other two settings, the name first; of those `refused` enough was said.
+    """
+    if residency == "OVERRIDE":
+        for (name, value), what in zip(given.items(), ("the person's name", "a sentence that says why"), strict=True):
+            if value is None and name not in refused:
+                yield f"{name} is not set: SYNC_DATA_RESIDENCY=OVERRIDE needs {what}."
+    elif any(value is not None for value in given.values()):
+        yield (
+            "SYNC_RESIDENCY_OVERRIDE_BY and SYNC_RESIDENCY_OVERRIDE_REASON override nothing while SYNC_DATA_RESIDENCY "
+            "is AU: set that to OVERRIDE, or remove them."
+        )
 
 
 def listed_url_problems(name: str, address: str, listed: Collection[str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ repeat a value it refused: it may be a key or a person's address. Nothing else i
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from enum import StrEnum
@@ -57,6 +57,8 @@ DECIDING = (
 """Settings that decide what is filed, on whom and how: the audit trail keeps a hash of them with each note."""
 
 LARGEST_PORT = 65_535
+OVERRIDE = ("SYNC_RESIDENCY_OVERRIDE_BY", "SYNC_RESIDENCY_OVERRIDE_REASON")
+"""Whose and why the override of residency is."""
 
 _KEY = re.compile(r"[!#-&(-\[\]-_a-~]+")
 _APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/-]{0,63}")
@@ -244,8 +246,17 @@ class Settings(BaseSettings):
     sync_diary_veto: Switch = True
     sync_note_draft: Switch = True
     sync_data_residency: Annotated[
-        Literal["AU"], BeforeValidator(str.upper), _must("AU: this version knows no other residency and no override")
+        Literal["AU", "OVERRIDE"], BeforeValidator(str.upper), _must("AU, or OVERRIDE with a name and a reason")
     ] = "AU"
+    sync_residency_override_by: Annotated[
+        str | None, _matching(residency.OVERRIDE_BY), _must("a person's name, at most 64 characters"), Field(repr=False)
+    ] = None
+    sync_residency_override_reason: Annotated[
+        str | None,
+        _matching(residency.OVERRIDE_REASON),
+        _must("a sentence on one line, of 10 to 300 characters"),
+        Field(repr=False),
+    ] = None
     sync_allowed_hosts: Annotated[
         tuple[str, ...],
         BeforeValidator(residency.host_names),
@@ -365,6 +376,17 @@ class Settings(BaseSettings):
         return self.cliniko_base_url or residency.cliniko_base(clinician.cliniko_shard)
 
     @property
+    def residency_override(self) -> residency.Override | None:
+        """The override in force; its hosts are those that would be refused without it."""
+        by, reason = self.sync_residency_override_by, self.sync_residency_override_reason
+        if self.sync_data_residency != "OVERRIDE" or by is None or reason is None:
+            return None
+        bases = [self.heidi_base, residency.heidi_base(self.heidi_region)]
+        for one in self.clinicians:
+            bases += [self.cliniko_base(one), residency.cliniko_base(one.cliniko_shard)]
+        return residency.Override(by, reason, residency.overridden_hosts(map(host_of, bases), self.sync_allowed_hosts))
+
+    @property
     def allowed_hosts(self) -> frozenset[str]:
         """The names of all hosts that may be talked to."""
         bases = [self.heidi_base, *(self.cliniko_base(clinician) for clinician in self.clinicians)]
@@ -389,7 +411,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, env_file: Path | 
         problems,
         "the address at which Cliniko may write to you",
     )
-    problems.sentences.extend(_residency_problems(settings, labelled))
+    problems.sentences.extend(_residency_problems(settings, labelled, problems.about))
     problems.sentences.extend(_mail_problems(settings))
     problems.sentences.extend(_page_problems(settings))
     if problems.sentences:
@@ -479,16 +501,19 @@ def _require(name: str, value: object, problems: Problems, what: str) -> None:
         problems.add(name, f"is not set: give {what}")
 
 
-def _residency_problems(settings: Settings, labelled: Labelled) -> Iterator[str]:
+def _residency_problems(settings: Settings, labelled: Labelled, refused: Collection[str]) -> Iterator[str]:
     """What would let clinical data leave Australia; no setting can say that alone."""
     listed = settings.sync_allowed_hosts
-    if settings.heidi_region is not Region.AU:
+    given = {name: getattr(settings, name.lower()) for name in OVERRIDE}
+    yield from residency.override_problems(settings.sync_data_residency, given, refused)
+    overridden = settings.sync_data_residency == "OVERRIDE"
+    if settings.heidi_region is not Region.AU and not overridden:
         yield "HEIDI_REGION must be au: SYNC_DATA_RESIDENCY=AU refuses every other region."
     for label, clinician in labelled:
-        yield from residency.shard_problems(label, clinician.cliniko_shard)
+        yield from residency.shard_problems(label, clinician.cliniko_shard, overridden=overridden)
     for name in ("HEIDI_BASE_URL", "CLINIKO_BASE_URL"):
         if address := getattr(settings, name.lower()):
-            yield from residency.base_url_problems(name, address, listed)
+            yield from residency.base_url_problems(name, address, listed, overridden=overridden)
     for name in ("SYNC_HEARTBEAT_URL", "SYNC_ALERT_WEBHOOK_URL"):
         if address := getattr(settings, name.lower()):
             yield from residency.listed_url_problems(name, address.get_secret_value(), listed)
@@ -546,6 +571,8 @@ def _is_whole_site(base: str) -> bool:
 
 def _warnings(given: Mapping[str, str], clinic: ClinicFile, settings: Settings, around: Surroundings) -> Iterator[str]:
     """What was set and is not obeyed, and what is obeyed and looks like a slip."""
+    if (override := settings.residency_override) is not None:
+        yield override.warning
     pointed_at = {one.cliniko_api_key.env for one in clinic.clinicians if one.cliniko_api_key}
     for name in ("HEIDI_USER_EMAIL", "HEIDI_USER_ID", "CLINIKO_API_KEY"):
         if clinic.lists_clinicians and name in given and name not in pointed_at:

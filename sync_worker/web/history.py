@@ -45,6 +45,8 @@ def sentence(step: Step) -> str:
     words = f"{who} {what}"
     if step.to_status is not None:
         words += f": {STATUSES[_status(step.to_status)].lower()}"
+    if step.event == Event.RESIDENCY_OVERRIDDEN:
+        words += f" to {', '.join(map(str, details.get('hosts', [])))}: {details.get('why', '')}"
     if step.reason is not None:
         words += f" ({step.reason.replace('_', ' ')})"
     return words

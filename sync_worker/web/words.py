@@ -82,6 +82,8 @@ EVENTS: Mapping[str, str] = {
     Event.BACKFILL: "brought older sessions into scope",
     Event.RESTORED: "put the ledger back from a copy",
     Event.VIEWED: "looked at a patient's page",
+    Event.RESIDENCY_OVERRIDDEN: "let clinical data leave Australia",
+    Event.RESIDENCY_RESTORED: "keeps clinical data in Australia again",
 }
 LOOKS: Mapping[str, str] = {
     "list": "looked at the names on the review list",
