@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sync_worker.ledger import Ledger
 from sync_worker.ledger.storage import open_engine
 from sync_worker.ledger.trail import Event, Step, Trail
 from sync_worker.sandbox.heidi import BASE_PATH
@@ -13,6 +14,7 @@ from sync_worker.sandbox.wire import LoopbackServer, Reply, Request
 from sync_worker.settings import load_settings
 from sync_worker.settings.destinations import destinations
 from sync_worker.web.history import sentence
+from tests.conftest import TestClock
 from tests.test_cli import Terminal, terminal  # noqa: F401 - the fixture
 from tests.test_settings import PRACTICE
 
@@ -164,3 +166,19 @@ def test_it_is_told_as_long_as_it_stands_and_the_log_never_holds_the_owners_word
     assert "residency" not in terminal.json("status", **OVERRIDE)
     told = terminal.run("log", **OVERRIDE).stdout
     assert f"clinical data was let out of Australia, by {OWNER}, hosts us.api.heidihealth.com; why {WHY}" in told
+
+
+def test_each_clinicians_trail_holds_it_on_every_database(ledger: Ledger, clock: TestClock) -> None:
+    hosts = {"hosts": ["us.api.heidihealth.com"], "why": WHY}
+    one, other = (ledger.clinicians.enter(name).clinician_id for name in ("physio-1", "physio-2"))
+    for _ in range(2):
+        ledger.clinicians.override_residency(one, OWNER, hosts, clock.now())
+    assert ledger.clinicians.told_of_residency(one, OWNER, hosts)
+    assert not ledger.clinicians.told_of_residency(one, "Another Owner", hosts)
+    assert not ledger.clinicians.told_of_residency(other, OWNER, hosts)
+    for _ in range(2):
+        ledger.clinicians.restore_residency(clock.now())
+    assert not ledger.clinicians.told_of_residency(one, OWNER, hosts)
+    told = [(step.clinician_id, step.event, step.actor) for step, _ in ledger.trail.steps()]
+    assert told == [(one, "residency_overridden", OWNER), (one, "residency_restored", "worker")]
+    assert ledger.trail.breaks() == []
