@@ -5,12 +5,15 @@ told without the server's words, which may quote what was sent.
 """
 
 import smtplib
-from collections.abc import Mapping, Sequence
+import socket
+import ssl
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from typing import Any, Protocol
 
+from sync_worker import egress
 from sync_worker.clock import Clock
 from sync_worker.errors import NotTold, RemoteError
 from sync_worker.http import HttpClient, tls_context
@@ -21,6 +24,8 @@ from sync_worker.settings.residency import host_of
 log = get_logger()
 
 DEADLINE_SECONDS = 20.0
+READY = 220
+"""A mail server's first word, where it takes mail (RFC 5321)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +85,11 @@ class Mail:
 
     def _server(self) -> smtplib.SMTP:
         settings = self._settings
-        where = (str(settings.sync_alert_smtp_host), settings.sync_alert_smtp_port)
-        if settings.sync_alert_smtp_tls is MailTls.TLS:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(*where, timeout=DEADLINE_SECONDS, context=tls_context())
-        else:
-            server = smtplib.SMTP(*where, timeout=DEADLINE_SECONDS)
+        tls = settings.sync_alert_smtp_tls
+        server = _Server(settings.allowed_hosts, tls_context() if tls is MailTls.TLS else None)
         try:
-            if settings.sync_alert_smtp_tls is MailTls.STARTTLS:
+            server.begin(str(settings.sync_alert_smtp_host), settings.sync_alert_smtp_port)
+            if tls is MailTls.STARTTLS:
                 server.starttls(context=tls_context())
             if settings.sync_alert_smtp_user is not None:
                 server.login(settings.sync_alert_smtp_user, settings.sync_alert_smtp_password.get_secret_value())
@@ -94,6 +97,27 @@ class Mail:
             server.close()
             raise
         return server
+
+
+class _Server(smtplib.SMTP):
+    """A mail server met by the one way out, with TLS from the first byte where there is a context."""
+
+    def __init__(self, allowed: Collection[str], tls: ssl.SSLContext | None) -> None:
+        self._allowed = allowed
+        self._tls = tls
+        super().__init__(timeout=DEADLINE_SECONDS)
+
+    def begin(self, host: str, port: int) -> None:
+        """Connect. The library remembers the name, which TLS asks for, only of a host given when it is made."""
+        self._host = host
+        code, _words = self.connect(host, port)
+        if code != READY:
+            raise smtplib.SMTPConnectError(code, b"")
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """What the library calls to connect."""
+        plain = egress.connect(host, port, self._allowed, timeout=timeout, may_be_private=self._allowed)
+        return plain if self._tls is None else self._tls.wrap_socket(plain, server_hostname=host)
 
 
 class Webhook:
@@ -167,6 +191,7 @@ def _client(service: str, url: str, clock: Clock) -> HttpClient:
         base_url=url,
         headers={"User-Agent": "sync-worker"},
         allowed_hosts=[host_of(url)],
+        may_be_private=[host_of(url)],  # it was listed by name, and no patient's data goes there
         deadline_seconds=DEADLINE_SECONDS,
         clock=clock,
         tries=1,

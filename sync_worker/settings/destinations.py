@@ -14,9 +14,10 @@ from sqlalchemy import make_url
 from sync_worker.settings.residency import cliniko_base, country_of, heidi_base, host_of, is_loopback
 from sync_worker.settings.values import Settings
 
+TO_PEOPLE = "codes and sentences of alarms, names of clinicians, counts, and the last hash of each audit trail"
 ALARMS = {
-    "alarm mail": ("sync_alert_smtp_host", "an alarm's code, level and sentence, names of clinicians, and counts"),
-    "alarm webhook": ("sync_alert_webhook_url", "an alarm's code, level and sentence, names of clinicians, and counts"),
+    "alarm mail": ("sync_alert_smtp_host", TO_PEOPLE),
+    "alarm webhook": ("sync_alert_webhook_url", TO_PEOPLE),
     "heartbeat": ("sync_heartbeat_url", "nothing but that this program works"),
 }
 """Destinations of the owner's choice: the setting that names the host, and what goes there."""
