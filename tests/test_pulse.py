@@ -3,8 +3,9 @@
 import json
 import threading
 from collections.abc import Callable
+from datetime import UTC
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -12,6 +13,7 @@ from sync_worker import scheduler
 from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
 from sync_worker.http import RateBudget
+from sync_worker.ledger.purge import Purged
 from sync_worker.model import Tally, TickReport
 from sync_worker.pulse import LONGEST_STEP_SECONDS, Pulse, TickClock
 from sync_worker.scheduler import Service
@@ -150,14 +152,13 @@ class _Ticks:
         self.pulse = Pulse(clock, request_seconds=0)
         self.pipelines = {"physio-1": self}
         self.ledger = SimpleNamespace(decisions=lambda: 0)
+        self.purge = SimpleNamespace(run=lambda *_now, **_how: Purged())
+        self.night_zone = UTC
 
-    def tick(self) -> TickReport:
+    def tick(self, _user_id: str) -> TickReport:
         self.begun.set()
         self.let_go.wait(30)
         return TickReport("A. Physio", Tally(), None)
-
-    def alarms(self) -> list[Any]:
-        return []
 
 
 @pytest.fixture

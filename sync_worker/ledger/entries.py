@@ -59,7 +59,7 @@ class Entries:
         `rested_since` leaves out those whose text changed after it, `unfiled_for` those that have a note or wait for
         other reasons.
         """
-        wanted: dict[str, Any] = {"of_clinician": clinician_id, "of_status": status, "until": now}
+        wanted: dict[str, Any] = {"of_clinician": clinician_id, "of_status": status, "until": now, "most": PAGE}
         if rested_since is not None:
             wanted["rested_since"] = rested_since
         if unfiled_for is not None:
@@ -246,7 +246,7 @@ def _due(asked: frozenset[str]) -> Select[Any]:
     if "last_id" in asked:
         last = tuple_(bindparam("last_due_at", type_=UtcDateTime()), bindparam("last_id", type_=Integer()))
         query = query.where(tuple_(EntryRow.due_at, EntryRow.id) > last)
-    return query.order_by(EntryRow.due_at, EntryRow.id).limit(PAGE)
+    return query.order_by(EntryRow.due_at, EntryRow.id).limit(bindparam("most"))
 
 
 _WISHED = (
