@@ -150,6 +150,7 @@ def _echo(service: str, status: int) -> Walk:
         header = value_of("header of an answer")
         headers = {
             "Content-Type": "application/json",
+            "Retry-After": "0",
             "X-Echo": header,
             "Location": f"https://{header}.example/{header}",
         }
@@ -278,7 +279,7 @@ def commands() -> Iterator[tuple[str, Walk]]:
         lambda world: world.say("review", "assign", "2", "--patient", next(iter(world.clinic.cliniko.patients))),
     )
     yield "review dismiss", lambda world: world.say("review", "dismiss", "3", "--reason", "filed_by_hand")
-    yield "review retry", lambda world: world.say("review", "retry", "4")
+    yield "review retry", lambda world: world.say("review", "retry", str(world.house.waiting()[0]))
     yield (
         "review resolve",
         lambda world: (
@@ -303,7 +304,7 @@ def commands() -> Iterator[tuple[str, Walk]]:
     yield "db upgrade", lambda world: world.say("db", "upgrade")
     yield "db backup", lambda world: world.say("db", "backup", str(world.folder / "backup"))
     yield "db restore", _restore
-    yield "db move", lambda world: _move(world)
+    yield "db move", _move
     yield "settings that are wrong", _wrong_settings
     yield "a ledger that cannot be reached", _no_database
 
@@ -343,9 +344,10 @@ def _restore(world: World) -> None:
 
 
 def _move(world: World) -> None:
-    copy = world.folder / "moved.db"
+    old = f"sqlite:///{world.folder / 'copy.db'}"
+    world.say("db", "restore", str(world.folder / "backup"), DATABASE_URL=old)
+    world.say("db", "move", f"sqlite:///{world.folder / 'moved.db'}", DATABASE_URL=old)
     world.say("db", "move", f"postgresql://postgres:{value_of('password of the database')}@127.0.0.1:9/none")
-    world.say("db", "move", f"sqlite:///{copy}", DATABASE_URL=f"sqlite:///{world.folder / 'not-there.db'}")
 
 
 def _wrong_settings(world: World) -> None:

@@ -24,6 +24,9 @@ from tests.canaries.world import World, a_world
 ELSEWHERE = {"run", "demo", "sandbox", "health", "alarms test", "support-bundle"}
 """Commands without a path here: the service has its own below; the others show nothing of a real practice."""
 
+NEVER_DONE = {"link", "review resolve"}
+"""Commands that end otherwise here: the one waits for a person at a browser, the other for a doubt."""
+
 
 def walked(folder: Path, chosen: Iterable[Walked], ledger_url: str | None = None, **extra: str) -> World:
     """A world in which these paths were walked, one after the other."""
@@ -50,6 +53,7 @@ def test_nothing_comes_out_on_any_path(tmp_path: Path, capsys: pytest.CaptureFix
     with capsys.disabled():
         print(f"\ncanaries: {kinds.COUNT} kinds x {len(world.paths)} paths, {len(world.found)} hits")  # noqa: T201
     assert world.found == []
+    assert {name for name, codes in world.ended.items() if 0 not in codes} == NEVER_DONE
 
 
 @pytest.mark.postgres
