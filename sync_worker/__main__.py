@@ -386,6 +386,18 @@ def db_move(
     _run(lambda: command.move(url))
 
 
+@app.command()
+def health(
+    ready: Annotated[
+        bool, typer.Option("--ready", help="Ask also whether it can do its work: ledger and polls.")
+    ] = False,
+) -> None:
+    """Ask the service that runs on this machine whether it is alive: exit 0, else 1 and why."""
+    from sync_worker.commands import health as command
+
+    _run(lambda: command.health(ready=ready))
+
+
 @app.callback(invoke_without_command=True)
 def _options(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,

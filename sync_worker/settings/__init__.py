@@ -1,15 +1,30 @@
-"""Every setting, read once at the start and checked as a whole. Nothing else in this program reads the environment."""
+"""Every setting, read once at the start and checked as a whole. Nothing else in this program reads the environment.
 
-from sync_worker.settings.values import (
-    SECRETS,
-    ClinicianSettings,
-    HtmlKind,
-    MailTls,
-    Mode,
-    Region,
-    Settings,
-    load_settings,
-)
+What checks them all is loaded when it is first asked for: `health` needs one setting and half a moment.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sync_worker.settings.values import (
+        SECRETS,
+        ClinicianSettings,
+        HtmlKind,
+        MailTls,
+        Mode,
+        Region,
+        Settings,
+        load_settings,
+    )
+else:
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(name)
+        from sync_worker.settings import values
+
+        return getattr(values, name)
+
 
 __all__ = [
     "SECRETS",

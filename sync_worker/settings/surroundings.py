@@ -10,10 +10,12 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dotenv.parser import parse_stream
 
-from sync_worker.settings.clinic import KeyReference
+if TYPE_CHECKING:
+    from sync_worker.settings.clinic import KeyReference
 
 
 @dataclass
@@ -66,7 +68,7 @@ class Surroundings:
                 return self._content(name, f"The file that {name}_FILE names", Path(file))
         return self._credential(name)
 
-    def key(self, reference: KeyReference, label: str) -> str | None:
+    def key(self, reference: "KeyReference", label: str) -> str | None:
         """The Cliniko key that clinic.toml points to."""
         if reference.env is not None:
             return self.secret(reference.env)

@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sync_worker.errors import ConfigurationError
 from sync_worker.model import Revisions, Route
 from sync_worker.settings import residency
+from sync_worker.settings.bind import DEFAULT_BIND, LARGEST_PORT
 from sync_worker.settings.clinic import EMAIL, USER_ID, ClinicFile, read_clinic_file, start_at, time_zone
 from sync_worker.settings.keys import Key as LiveKey
 from sync_worker.settings.residency import ADDRESS, HOST_AND_PORT, LOOPBACK, host_of
@@ -56,7 +57,6 @@ DECIDING = (
 )
 """Settings that decide what is filed, on whom and how: the audit trail keeps a hash of them with each note."""
 
-LARGEST_PORT = 65_535
 OVERRIDE = ("SYNC_RESIDENCY_OVERRIDE_BY", "SYNC_RESIDENCY_OVERRIDE_REASON")
 """Whose and why the override of residency is."""
 
@@ -267,7 +267,7 @@ class Settings(BaseSettings):
     ] = "embedded"
 
     sync_web_enabled: Switch = True
-    sync_web_bind: Annotated[str, _matching(HOST_AND_PORT), _must("HOST:PORT")] = "127.0.0.1:8080"
+    sync_web_bind: Annotated[str, _matching(HOST_AND_PORT), _must("HOST:PORT")] = DEFAULT_BIND
     sync_web_base_url: BaseUrl = None
     sync_web_trusted_proxies: Annotated[
         tuple[str, ...], BeforeValidator(_networks), _must("IP addresses or networks with commas between them")

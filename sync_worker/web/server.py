@@ -16,6 +16,7 @@ from sync_worker.clock import Clock
 from sync_worker.errors import LedgerMismatch, LedgerUnavailable
 from sync_worker.logs import get_logger
 from sync_worker.settings import Settings
+from sync_worker.settings.bind import host_and_port
 from sync_worker.settings.residency import LOOPBACK
 
 if TYPE_CHECKING:
@@ -192,12 +193,6 @@ def _protocol() -> "type[asyncio.Protocol]":
                 self._end_of_head = None
 
     return Timed
-
-
-def host_and_port(bind: str) -> tuple[str, int]:
-    """The two parts of SYNC_WEB_BIND; an IPv6 address stands in brackets."""
-    host, _, port = bind.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def names_of(host: str, port: int, base_url: str | None) -> frozenset[str]:
