@@ -10,6 +10,7 @@ PYTEST := .venv/bin/python -m pytest -n $(TESTERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
+.PHONY: wheel sbom image image-rehearsal
 .PHONY: help demo run test verify prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
 	prove-conversion prove-mutants mutation results match-report pictures screenshots bench lint types check format lock clean
 
@@ -114,6 +115,29 @@ lock: ## Pin every dependency anew, with hashes and without addresses; nothing y
 
 LOCK = .venv/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
 	--no-emit-index-url --no-header --no-annotate --exclude-newer "$$(date -u -d '7 days ago' +%F)"
+
+wheel: .venv/run.stamp ## Build the wheel and the source archive into dist/: the same bytes each time
+	.venv/bin/python -m hatchling build --directory dist
+
+sbom: .venv/dev.stamp ## List what a release is made of, in dist/sbom.json (CycloneDX); needs no network
+	.venv/bin/python deploy/sbom.py dist/sbom.json
+
+# Name a base by its digest to build twice the same: make image BASE=debian:bookworm-slim@sha256:...
+BASE ?= debian:bookworm-slim
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' sync_worker/__init__.py)
+REVISION = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+
+image: ## Build the container image by docker or podman
+	@for engine in docker podman; do \
+		if $$engine info >/dev/null 2>&1; then \
+			exec $$engine build --build-arg BASE=$(BASE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+				--tag sync-worker:$(VERSION) --tag sync-worker:latest $$([ $$engine = docker ] || echo --format docker) .; \
+		fi; \
+	done; \
+	echo "No docker or podman answers here: install one, or try the Dockerfile by make image-rehearsal." >&2; exit 1
+
+image-rehearsal: .venv/bin/python ## Build the image without docker or a registry and try it: root, buildah and mmdebstrap
+	deploy/image_rehearsal.sh
 
 clean: ## Remove what the other targets made
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants
