@@ -105,8 +105,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("!", "THE ALERT RULES WERE NOT TRIED OUT: install Debian's prometheus")
     if any("no systemd-analyze" in why for why in skipped):
         terminalreporter.write_sep("!", "THE UNITS OF SYSTEMD WERE NOT JUDGED: install systemd")
-    if any("no systemd-analyze" in why for why in skipped):
-        terminalreporter.write_sep("!", "THE UNITS WERE NOT VERIFIED: install Debian's systemd")
     if any("no Caddy" in why for why in skipped):
         terminalreporter.write_sep("!", "THE PROXY WAS NOT TRIED: put Caddy 2.7 or newer on the PATH")
 
