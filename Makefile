@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: wheel sbom image image-rehearsal
 .PHONY: help demo run test verify prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
-	prove-conversion prove-mutants mutation results match-report pictures screenshots bench lint types check format lock clean
+	prove-conversion prove-mutants prove-soak mutation results match-report pictures screenshots bench lint types check format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -26,16 +26,17 @@ run: .venv/run.stamp ## Run the service with the settings of .env
 test: .venv/dev.stamp ## Run the tests
 	$(PYTEST) -m "not proof"
 
-verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,000 simulated sessions, every crash point once, 60 kills, 2,000 documents
+verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,000 simulated sessions, every crash point once, 60 kills, a minute's soak, 2,000 documents
 	.venv/bin/sync-worker demo
 	.venv/bin/sync-worker demo --faults
 	$(PYTEST) -m proof
 	$(PROVE).simulation --sessions 2000 --jobs $(WORKERS)
 	$(PROVE).simulation.crash_points --database both --once --jobs $(WORKERS)
 	$(PROVE).processes kills --count 30
+	$(PROVE).soak --short
 	$(PROVE).conversion --examples 2000 --hostile 500 --jobs $(WORKERS)
 
-prove: prove-simulation prove-crash-points prove-processes prove-faults prove-backups prove-conversion prove-mutants match-report results ## Run every long proof: hours
+prove: prove-simulation prove-crash-points prove-processes prove-faults prove-backups prove-conversion prove-mutants prove-soak match-report results ## Run every long proof: hours
 
 prove-simulation: .venv/dev.stamp ## 100,000 simulated sessions, and 2,000 stories that shrink when they fail
 	$(PROVE).simulation --sessions 100000 --jobs $(WORKERS)
@@ -67,6 +68,10 @@ prove-conversion: .venv/dev.stamp ## Render 50,000 documents in both formats, an
 
 prove-mutants: .venv/dev.stamp ## Break the worker on purpose in each known way: the tests must notice
 	$(PROVE).mutants
+
+HOURS ?= 12
+prove-soak: .venv/dev.stamp ## Let one worker file five documents a minute for 12 hours (HOURS=N): nothing may grow, come late or twice
+	$(PROVE).soak --hours $(HOURS)
 
 mutation: .venv/dev.stamp ## Change the code that claims, settles and looks in every small way: nine in ten must be noticed
 	rm -rf mutants

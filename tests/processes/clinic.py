@@ -86,11 +86,16 @@ class Clinic:
 
     # ------------------------------------------------------------ the practice
 
-    def a_document(self, clinician: int = 0, *, before_business: bool = False) -> str:
-        """A finished document, unlike any other; gives back its reference."""
+    def a_document(
+        self, clinician: int = 0, *, before_business: bool = False, age: timedelta = EARLIER, known: bool = True
+    ) -> str:
+        """A finished document, unlike any other; gives back its reference.
+
+        `age` is that of its session, `known` whether its patient has a chart: where not, a person must be asked.
+        """
         number = next(self._numbers)
-        name, patient_id = self.random.choice(self._patients)
-        created_at = datetime.now(UTC) - EARLIER - (IN_BUSINESS if before_business else timedelta())
+        name, patient_id = self.random.choice(self._patients) if known else ("Nobody Known", "")
+        created_at = datetime.now(UTC) - age - (IN_BUSINESS if before_business else timedelta())
         user_id, practitioner_id = self._practitioners[clinician]
         session_id = self.heidi.add_session(
             clinician=user_id, patient_name=name, birth_date="1980-02-03", created_at=created_at
