@@ -26,7 +26,7 @@ run: .venv/run.stamp ## Run the service with the settings of .env
 test: .venv/dev.stamp ## Run the tests
 	$(PYTEST) -m "not proof"
 
-verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,000 simulated sessions, every crash point once, 60 kills, a minute's soak, 2,000 documents
+verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,000 simulated sessions, every crash point once, 60 kills, a minute's soak, a clinic's bad day, 2,000 documents
 	.venv/bin/sync-worker demo
 	.venv/bin/sync-worker demo --faults
 	$(PYTEST) -m proof
@@ -34,6 +34,7 @@ verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,0
 	$(PROVE).simulation.crash_points --database both --once --jobs $(WORKERS)
 	$(PROVE).processes kills --count 30
 	$(PROVE).soak --short
+	$(PROVE).day
 	$(PROVE).conversion --examples 2000 --hostile 500 --jobs $(WORKERS)
 
 prove: prove-simulation prove-crash-points prove-processes prove-faults prove-backups prove-conversion prove-mutants prove-soak match-report results ## Run every long proof: hours

@@ -94,14 +94,15 @@ class Trap:
     def _strike(self, driver: Any) -> None:
         """Raise what the driver would, or end the server's process, so that it has to."""
         if self.engine.dialect.name == "sqlite":
-            raise _sqlite_error(self.fault)
+            raise sqlite_error(self.fault)
         if self.fault in ("link", "answer_lost"):
             _end_server_process(self.engine.url, driver.info.backend_pid)
             return
         raise _postgres_error(self.fault)
 
 
-def _sqlite_error(fault: str) -> sqlite3.OperationalError:
+def sqlite_error(fault: str) -> sqlite3.OperationalError:
+    """What SQLite's driver raises for one of the faults."""
     name, text = {
         "locked": ("SQLITE_BUSY", "database is locked"),
         "full": ("SQLITE_FULL", "database or disk is full"),
@@ -125,7 +126,7 @@ def _postgres_error(fault: str) -> psycopg.Error:
 
 def _lost(engine: Engine) -> Exception:
     if engine.dialect.name == "sqlite":
-        return _sqlite_error("answer_lost")
+        return sqlite_error("answer_lost")
     return psycopg.OperationalError("server closed the connection unexpectedly")
 
 

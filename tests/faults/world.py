@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 from unittest.mock import patch
 from urllib.parse import parse_qsl
 
@@ -152,6 +153,9 @@ def _over_the_wire(reply: Reply) -> httpx.Response:
     return httpx.Response(reply.status, headers=dict(reply.headers), content=reply.body)
 
 
+W = TypeVar("W", bound=World)
+
+
 @contextmanager
 def a_world(
     ledger_url: str | None = None,
@@ -159,11 +163,12 @@ def a_world(
     clock: HostClock | None = None,
     heidi: Callable[[Callable[[], datetime]], HeidiSandbox] = HeidiSandbox,
     engine: Engine | None = None,
+    kind: type[W] = World,  # type: ignore[assignment] # a default of a type variable is Python 3.13's
     **extra: str,
-) -> Iterator[World]:
+) -> Iterator[W]:
     """A clinic with one clinician; on an SQLite file of its own unless a migrated ledger is named.
 
-    `engine` is kept from world to world: its file becomes an empty ledger.
+    `engine` is kept from world to world: its file becomes an empty ledger. `kind` is a larger world's.
     """
     clock = clock or HostClock()
     stamina.set_testing(True, attempts=3, cap=True)
@@ -175,7 +180,7 @@ def a_world(
         sandbox = Sandbox(heidi(clock.true), ClinikoSandbox(now=clock.true))
         sandbox.heidi.add_clinician(email="a.physio@example.com", user_id="physio-1")
         user_id = sandbox.cliniko.add_user(first_name="Ada", last_name="Physio")
-        world = World(sandbox, clock, ledger_url, user_id, dict(extra), engine=engine)
+        world = kind(sandbox, clock, ledger_url, user_id, dict(extra), engine=engine)
         try:
             yield world
         finally:
