@@ -26,6 +26,7 @@ from sync_worker.quiet_day import QuietDay
 from sync_worker.settings import Settings
 
 CLOCK_OFF = timedelta(minutes=5)
+CLOCK_STEP_SECONDS = 60
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 HEARTBEAT_EVERY = timedelta(minutes=5)
 
@@ -43,7 +44,8 @@ class Watch:
         heartbeat = settings.sync_heartbeat_url
         self._heartbeat = Heartbeat(heartbeat.get_secret_value(), clock) if heartbeat is not None else None
         self._beat_at: datetime | None = None
-        self._started_at = clock.now()
+        self._warm_since = clock.monotonic()
+        self._apart = clock.now().timestamp() - clock.monotonic()
         diaries = [partial(_diary, pipeline) for pipeline in worker.pipelines.values()]
         self._quiet_day = QuietDay(self._views, diaries, self.zone)
         self.notices = Notices(
@@ -78,25 +80,34 @@ class Watch:
 
     def _by_the_ledger(self) -> Iterator[Alarm]:
         now = self._clock.now()
+        may_stall = self._is_warm(now) and not self._is_ledger_failing()
         for alarm in self._worker.alarms():
-            if alarm.code != AlarmCode.STALLED or self._is_warm(now):
+            if alarm.code != AlarmCode.STALLED or may_stall:
                 yield alarm
         if self._quiet_day.stands(now):
             yield Alarm(AlarmCode.NOTHING_FILED, "warning", None, HINTS[AlarmCode.NOTHING_FILED])
 
     def _is_warm(self, now: datetime) -> bool:
-        """Whether the service has run for long enough to have polled everybody."""
-        return not timedelta() <= now - self._started_at < self._late()
+        """Whether the service has run for long enough to have polled everybody, since its clock was set if it was."""
+        apart = now.timestamp() - self._clock.monotonic()
+        if abs(apart - self._apart) > CLOCK_STEP_SECONDS:
+            self._warm_since = self._clock.monotonic()  # by the new clock, the last poll may be hours ago
+        self._apart = apart
+        return self._clock.monotonic() - self._warm_since >= self._late().total_seconds()
+
+    def _is_ledger_failing(self) -> bool:
+        """Whether the newest ticks could not write: then no poll is remembered either."""
+        troubles = [pipeline.last_trouble for pipeline in self._worker.pipelines.values()]
+        return any(trouble in ("ledger_unavailable", "ledger_version") for trouble in troubles)
 
     def _by_this_process(self) -> Iterator[Alarm]:
         """What the ledger cannot tell: that it cannot be written itself, and that the clock is wrong."""
-        pipelines = self._worker.pipelines.values()
-        if any(pipeline.last_trouble in ("ledger_unavailable", "ledger_version") for pipeline in pipelines):
+        if self._is_ledger_failing():
             yield Alarm(AlarmCode.LEDGER, "alarm", None, HINTS[AlarmCode.LEDGER])
         elif (free := _free_bytes(self._worker)) is not None and free < LEAST_FREE_BYTES:
             hint = f"The ledger's disk has {free // 1024**2} MB left: free some space before nothing can be filed."
             yield Alarm(AlarmCode.LEDGER, "warning", None, hint)
-        if any(abs(pipeline.heidi.clock_ahead) > CLOCK_OFF for pipeline in pipelines):
+        if any(abs(pipeline.heidi.clock_ahead) > CLOCK_OFF for pipeline in self._worker.pipelines.values()):
             yield Alarm(AlarmCode.CLOCK, "alarm", None, HINTS[AlarmCode.CLOCK])
 
     # ------------------------------------------------------------ telling

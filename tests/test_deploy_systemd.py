@@ -78,6 +78,8 @@ def test_each_service_is_shut_tight(analyze: str, service: str) -> None:
 
 def test_systemd_finds_nothing_wrong_with_the_units(analyze: str, tmp_path: Path) -> None:
     for unit in FOLDER.iterdir():  # the program is not installed here, which is not what is asked
+        if unit.name == "sync-worker-container.service":
+            continue  # another way to run the same, judged by itself
         (tmp_path / unit.name).write_text(unit.read_text().replace(PROGRAM, "/bin/true"))
     units = sorted(tmp_path.iterdir())
     assert {unit.name for unit in units} == {
