@@ -10,9 +10,9 @@ PYTEST := .venv/bin/python -m pytest -n $(TESTERS) --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: wheel sbom image image-rehearsal
 .PHONY: help demo run test verify prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
-	prove-conversion prove-mutants prove-soak mutation results match-report pictures screenshots bench lint types check format lock clean
+	prove-conversion prove-mutants prove-soak prove-canaries mutation results match-report pictures screenshots bench lint types check format lock wheel sbom image \
+	image-rehearsal clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -24,7 +24,7 @@ run: .venv/run.stamp ## Run the service with the settings of .env
 	.venv/bin/sync-worker run
 
 test: .venv/dev.stamp ## Run the tests
-	$(PYTEST) -m "not proof"
+	$(PYTEST) -m "not proof and not long"
 
 verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,000 simulated sessions, every crash point once, 60 kills, a minute's soak, a clinic's bad day, 2,000 documents
 	.venv/bin/sync-worker demo
@@ -37,7 +37,7 @@ verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,0
 	$(PROVE).day
 	$(PROVE).conversion --examples 2000 --hostile 500 --jobs $(WORKERS)
 
-prove: prove-simulation prove-crash-points prove-processes prove-faults prove-backups prove-conversion prove-mutants prove-soak match-report results ## Run every long proof: hours
+prove: prove-simulation prove-crash-points prove-processes prove-faults prove-backups prove-conversion prove-mutants prove-soak prove-canaries match-report results ## Run every long proof: hours
 
 prove-simulation: .venv/dev.stamp ## 100,000 simulated sessions, and 2,000 stories that shrink when they fail
 	$(PROVE).simulation --sessions 100000 --jobs $(WORKERS)
@@ -66,6 +66,9 @@ prove-backups: .venv/dev.stamp ## Back up while writing, put back, put an old co
 
 prove-conversion: .venv/dev.stamp ## Render 50,000 documents in both formats, and 5,000 hostile ones: no word lost, none added
 	$(PROVE).conversion --examples 50000 --hostile 5000 --jobs $(WORKERS)
+
+prove-canaries: .venv/dev.stamp ## Look for marked strings of 49 kinds after every command, page and fault: none may come out
+	.venv/bin/python -m pytest -s -m long tests/canaries
 
 prove-mutants: .venv/dev.stamp ## Break the worker on purpose in each known way: the tests must notice
 	$(PROVE).mutants

@@ -46,7 +46,7 @@ def test_nothing_comes_out_on_the_usual_paths(tmp_path: Path) -> None:
     assert world.lines > 150
 
 
-@pytest.mark.proof
+@pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_nothing_comes_out_on_any_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     world = walked(tmp_path, paths())
