@@ -55,7 +55,10 @@ make_base() {
             --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
             --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-include=/usr/share/locale/locale.alias' \
             --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-            bookworm "$tar.new" "$SOURCES"
+            bookworm "$tar.new" "$SOURCES" >"$WORK/base.log" 2>&1 || {
+            cat "$WORK/base.log" >&2
+            fail "the base cannot be made."
+        }
         mv "$tar.new" "$tar"
     fi
     local made
@@ -134,6 +137,6 @@ look_inside
 step "The trial, by buildah, as the image's own user"
 buildah "${STORAGE[@]}" run --isolation chroot "$CONTAINER" -- python3 - <deploy/image_trial.py
 step "The trial, by podman: root read-only, no capabilities, no network"
-run_hardened
+run_hardened # without a running systemd, podman complains that it cannot ask for the health by itself
 echo
 echo "The image is as it should be."

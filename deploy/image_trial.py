@@ -82,9 +82,8 @@ def address_that_is_missing(settings: Environment) -> None:
 
 def a_service(settings: Environment) -> None:
     """From start to SIGTERM."""
-    began = time.monotonic()
     prove("health before there is a service", command("health"), 1, "Nothing answers")
-    print(f"    which took {time.monotonic() - began:.2f} seconds")
+    print(f"    which took {min(seconds_of('health') for _ in range(5)):.2f} seconds, the fastest of five")
     service = subprocess.Popen(["sync-worker", "run"], env=os.environ | settings, stderr=subprocess.DEVNULL)
     try:
         wait_for("health", lambda: command("health").returncode == 0)
@@ -103,6 +102,13 @@ def command(*arguments: str, **settings: str) -> "subprocess.CompletedProcess[st
     """One command of the image."""
     environment = os.environ | {"COLUMNS": "100"} | settings
     return subprocess.run(["sync-worker", *arguments], env=environment, capture_output=True, text=True, timeout=300)
+
+
+def seconds_of(*arguments: str) -> float:
+    """How long one command takes."""
+    began = time.monotonic()
+    command(*arguments)
+    return time.monotonic() - began
 
 
 def wait_for(what: str, happened: Callable[[], bool]) -> None:
