@@ -6,11 +6,14 @@ WORKERS ?= 2
 # Tests wait for sockets half of their time, so that two cores carry four of them.
 TESTERS ?= 4
 PYTEST := .venv/bin/python -m pytest -n $(TESTERS) --dist worksteal
+# Thousands of small ledgers are written to the disk for good: to memory, where there is plenty.
+export PYTEST_DEBUG_TEMPROOT := $(shell avail=$$(df --output=avail /dev/shm 2>/dev/null | tail -1); \
+	[ "$${avail:-0}" -gt 2000000 ] && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 # Dozens of short processes are started: each would compile the whole program anew where an environment forbids to keep it.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test verify prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
+.PHONY: help demo run test verify verify-processes verify-documents prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
 	prove-conversion prove-mutants prove-soak prove-canaries mutation results match-report pictures screenshots bench lint types check format lock wheel sbom image \
 	image-rehearsal clean
 
@@ -27,15 +30,21 @@ test: .venv/dev.stamp ## Run the tests
 	$(PYTEST) -m "not proof and not long"
 
 verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,000 simulated sessions, every crash point once, 60 kills, a minute's soak, a clinic's bad day, 2,000 documents
-	.venv/bin/sync-worker demo
-	.venv/bin/sync-worker demo --faults
 	$(PYTEST) -m proof
 	$(PROVE).simulation --sessions 2000 --jobs $(WORKERS)
 	$(PROVE).simulation.crash_points --database both --once --jobs $(WORKERS)
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target verify-processes verify-documents
+
+# Side by side: real processes wait for their polls most of the time.
+verify-processes: .venv/dev.stamp
 	$(PROVE).processes kills --count 30
 	$(PROVE).soak --short
+
+verify-documents: .venv/dev.stamp
+	.venv/bin/sync-worker demo
+	.venv/bin/sync-worker demo --faults
 	$(PROVE).day
-	$(PROVE).conversion --examples 2000 --hostile 500 --jobs $(WORKERS)
+	$(PROVE).conversion --examples 2000 --hostile 500 --jobs 1
 
 prove: prove-simulation prove-crash-points prove-processes prove-faults prove-backups prove-conversion prove-mutants prove-soak prove-canaries match-report results ## Run every long proof: hours
 

@@ -58,10 +58,10 @@ class Watched:
         return Watch(settings, self.clinic.worker, self.clinic.clock)
 
     def minutes(self, count: int, *, ticks: bool = True) -> list[tuple[str, bool]]:
-        """Let minutes go by, each with a tick and a look; what was told: code, and whether it began."""
+        """Let minutes go by, each with a look, every fifth with a tick; what was told: code, and whether it began."""
         told: list[Notice] = []
-        for _ in range(count):
-            if ticks:
+        for number in range(count):
+            if ticks and number % 5 == 0:
                 self.clinic.tick(full=False)
             told += self.watch.look()
             self.clinic.clock.advance(MINUTE)

@@ -9,7 +9,9 @@ import time
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
+from sync_worker import passwords
 from sync_worker.ledger.accounts import Accounts, Logins
 from sync_worker.ledger.storage import open_engine
 from sync_worker.model import Account, Role
@@ -17,6 +19,8 @@ from sync_worker.passwords import new_totp_secret, verify
 from tests.conftest import MORNING
 from tests.test_cli import Terminal, terminal  # noqa: F401 - a fixture
 
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""The real one is slow on purpose; how slow is another test's matter."""
 GOOD, OTHER = "ferry basalt ninepin omelette", "kelpie umbrella tram thimble"
 
 Done = subprocess.CompletedProcess[str]
@@ -24,6 +28,7 @@ Done = subprocess.CompletedProcess[str]
 
 @pytest.fixture
 def clinic(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> "Desk":  # noqa: F811
+    monkeypatch.setattr(passwords, "_hasher", QUICK)
     return Desk(terminal, monkeypatch)
 
 
