@@ -54,9 +54,10 @@ class Notices:
         self._process = process
         self._store = store
         self._tell = tell
-        self._open: dict[str, Open] | None = None
-        """None until it was read from the ledger, which may be down when the service starts."""
+        self._open: dict[str, Open] = {}
+        """As this process knows it, which may be all that there is while the ledger is down."""
         self._kept: dict[str, Open] = {}
+        """As the ledger has it, by the last look."""
 
     def watch(self, now: datetime) -> list[Notice]:
         """Look what stands now, and tell what has begun and what has ended; what was told. Raises nothing.
@@ -70,7 +71,7 @@ class Notices:
         told = [notice for notice in self._beginning(opened, causes) if self._send(notice)]
         for notice in told:
             opened[notice.code] = replace(opened[notice.code], told=True)
-        for one in [one for one in opened.values() if one.code not in causes]:
+        for one in [one for one in opened.values() if one.code not in causes]:  # nor seen by another worker lately
             knows = is_whole or one.code in (
                 AlarmCode.LEDGER,
                 AlarmCode.CLOCK,
@@ -112,20 +113,24 @@ class Notices:
         return is_told
 
     def _read(self) -> dict[str, Open]:
-        if self._open is None:
-            try:
-                self._open = self._store.open()
-                self._kept = dict(self._open)
-            except (LedgerUnavailable, LedgerMismatch):
-                return {}
-        return self._open
+        """What is open by the ledger, where other workers keep theirs too, and what could not be kept there yet."""
+        try:
+            there = self._store.open()
+        except (LedgerUnavailable, LedgerMismatch):
+            return dict(self._open)
+        ended = self._kept.keys() - self._open.keys()
+        unkept = {code: one for code, one in self._open.items() if one != self._kept.get(code)}
+        self._kept = there
+        return {code: one for code, one in there.items() if code not in ended} | unkept
 
     def _keep(self, opened: dict[str, Open]) -> None:
         self._open = opened
-        if opened == self._kept:
+        changed = [one for code, one in opened.items() if one != self._kept.get(code)]
+        ended = self._kept.keys() - opened.keys()
+        if not (changed or ended):
             return
         try:
-            self._store.keep(opened)
+            self._store.keep(changed, ended)
             self._kept = dict(opened)
         except (LedgerUnavailable, LedgerMismatch):
             return  # this process remembers it, and keeps it once it can

@@ -12,13 +12,14 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
 
 from sync_worker.advice import HINTS
-from sync_worker.alarms import a_working_day_before
+from sync_worker.alarms import Alarm, a_working_day_before
 from sync_worker.channels import Mail, Message, channels_of
-from sync_worker.errors import NotTold
+from sync_worker.errors import LedgerUnavailable, NotTold
+from sync_worker.ledger.alarms import Alarms
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
 from sync_worker.model import AlarmCode, PauseReason
-from sync_worker.notices import Notice
+from sync_worker.notices import Notice, Notices
 from sync_worker.sandbox.wire import json_reply
 from sync_worker.settings import load_settings
 from sync_worker.watch import Watch
@@ -189,6 +190,80 @@ def test_a_full_disk_is_told(watched: Watched, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("sync_worker.watch._free_bytes", lambda _worker: 100 * 1024**2)
     assert watched.minutes(2) == [("ledger", True)]
     assert "100 MB left" in str(watched.arrived()[0]["text"])
+
+
+# ---------------------------------------------------------------- several workers on one ledger
+
+
+class Teller:
+    """One process that tells: what stands for it, and what it told."""
+
+    def __init__(self, clinic: Clinic, standing: list[Alarm]) -> None:
+        self.standing = standing
+        self.told: list[tuple[str, bool]] = []
+        self.is_ledger_up = True
+        self.clock = clinic.clock
+        self.notices = Notices(
+            ledger=self._by_the_ledger, process=list, store=Alarms(clinic.ledger.engine), tell=lambda _notice: True
+        )
+
+    def _by_the_ledger(self) -> list[Alarm]:
+        if not self.is_ledger_up:
+            raise LedgerUnavailable("It does not answer.")
+        return self.standing
+
+    def look(self) -> None:
+        self.told += [(one.code, one.begins) for one in self.notices.watch(self.clock.now())]
+
+
+def an_alarm(code: str, clinician: str | None = None) -> Alarm:
+    return Alarm(code, "alarm", clinician, "What to do.")
+
+
+def test_what_one_worker_tells_another_neither_ends_nor_forgets(clinic: Clinic) -> None:
+    ours, theirs = Teller(clinic, [an_alarm("unlinked", "A")]), Teller(clinic, [])
+    for minute in range(20):
+        if minute == 5:
+            theirs = Teller(clinic, [])  # starts anew, and finds what ours told
+        if minute == 8:
+            theirs.standing = [an_alarm("doubt")]
+        if minute == 10:
+            theirs.standing = []
+        for one in (ours, theirs):
+            one.look()
+        clinic.clock.advance(MINUTE)
+    assert ours.told == [("unlinked", True)]
+    assert theirs.told == [("doubt", True), ("doubt", False)]
+    assert list(Alarms(clinic.ledger.engine).open()) == ["unlinked"]
+
+
+def test_what_every_worker_sees_is_told_by_one_of_them(clinic: Clinic) -> None:
+    tellers = [Teller(clinic, [an_alarm("waiting")]) for _ in range(2)]
+    for minute in range(20):
+        for one in tellers:
+            one.standing = one.standing if minute < 5 else []
+            one.look()
+        clinic.clock.advance(MINUTE)
+    assert sorted(tellers[0].told + tellers[1].told) == [("waiting", False), ("waiting", True)]
+
+
+def test_what_was_told_before_a_start_without_a_ledger_is_not_told_again(clinic: Clinic) -> None:
+    Teller(clinic, [an_alarm("unlinked", "A")]).look()
+    ours = Teller(clinic, [an_alarm("unlinked", "A")])
+    read = ours.notices._store.open  # as when the database goes away between start and first look
+
+    def fail() -> None:
+        raise LedgerUnavailable("It does not answer.")
+
+    ours.notices._store.open = fail  # type: ignore[assignment, method-assign]
+    ours.is_ledger_up = False
+    ours.look()
+    ours.notices._store.open = read  # type: ignore[method-assign]
+    ours.is_ledger_up = True
+    for _ in range(10):
+        clinic.clock.advance(MINUTE)
+        ours.look()
+    assert ours.told == [("ledger", True), ("ledger", False)]
 
 
 # ---------------------------------------------------------------- what a sweep came upon

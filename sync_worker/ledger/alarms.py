@@ -1,6 +1,6 @@
 """Which alarms people were told of: kept, so that a worker that starts anew neither repeats nor forgets one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,11 +34,11 @@ class Alarms:
         with reading(self._engine) as db:
             return {row.code: Open(*row) for row in db.execute(select(*columns).order_by(AlarmRow.began_at))}
 
-    def keep(self, opened: Mapping[str, Open]) -> None:
-        """Make these the alarms that have not ended."""
+    def keep(self, changed: Iterable[Open], ended: Iterable[str]) -> None:
+        """Keep alarms that began or changed, and forget those that have ended; another worker's stay as they are."""
         with writing(self._engine) as db:
-            db.execute(delete(AlarmRow).where(AlarmRow.code.not_in(list(opened))))
-            for one in opened.values():
+            db.execute(delete(AlarmRow).where(AlarmRow.code.in_(list(ended))))
+            for one in changed:
                 values = {name: getattr(one, name) for name in Open.__slots__}
                 insert_once(db, AlarmRow, values)
                 db.execute(update(AlarmRow).where(AlarmRow.code == one.code).values(**values))
