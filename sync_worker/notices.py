@@ -1,8 +1,8 @@
 """Telling people what is wrong: once when it begins, once when it has ended, and never of a patient.
 
-One notice per cause, however many clinicians have it. A notice that could not be sent is sent again until it is; what
-was told is kept in the ledger, and in memory where the ledger itself is the trouble. A cause that comes and goes within
-minutes is one cause.
+One notice per cause, however many clinicians have it; one more for each whose own trouble it is. A notice that could
+not be sent is sent again until it is; what was told is kept in the ledger, and in memory where the ledger itself is the
+trouble. A cause that comes and goes within minutes is one cause.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +20,16 @@ log = get_logger()
 
 CALM = timedelta(minutes=5)
 """A cause that was gone for so long has ended."""
+EACHS_OWN = frozenset(
+    {
+        AlarmCode.CLINIKO_KEY_REFUSED,
+        AlarmCode.UNLINKED,
+        AlarmCode.BRAKE,
+        AlarmCode.ANOTHER_WORKER,
+        AlarmCode.WRONG_PATIENT,
+    }
+)
+"""Causes that come to each clinician by themselves: one more clinician is told of again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,8 @@ class Notices:
         """As this process knows it, which may be all that there is while the ledger is down."""
         self._kept: dict[str, Open] = {}
         """As the ledger has it, by the last look."""
+        self._whose: dict[str, dict[str, datetime]] | None = None
+        """By code: which clinicians have it, and when it was seen last. None until the ledger was asked once."""
 
     def watch(self, now: datetime) -> list[Notice]:
         """Look what stands now, and tell what has begun and what has ended; what was told. Raises nothing.
@@ -66,8 +78,10 @@ class Notices:
         """
         opened = self._read()
         causes, is_whole = self._causes()
+        newly = self._newly_befallen(causes, now) if is_whole else frozenset()
         for code, alarms in causes.items():
-            opened[code] = _seen(opened.get(code), alarms, now)
+            one = _seen(opened.get(code), alarms, now)
+            opened[code] = replace(one, told=one.told and code not in newly)
         told = [notice for notice in self._beginning(opened, causes) if self._send(notice)]
         for notice in told:
             opened[notice.code] = replace(opened[notice.code], told=True)
@@ -98,6 +112,17 @@ class Notices:
         for alarm in found:
             causes.setdefault(alarm.code, []).append(alarm)
         return causes, is_whole
+
+    def _newly_befallen(self, causes: Mapping[str, list[Alarm]], now: datetime) -> frozenset[str]:
+        """The codes of `EACHS_OWN` that have come to one more clinician. Who had one at the start was told of then."""
+        before, self._whose = self._whose, {}
+        for code in EACHS_OWN:
+            known = before.get(code, {}) if before is not None else {}
+            names = dict.fromkeys((one.clinician for one in causes.get(code, ()) if one.clinician), now)
+            self._whose[code] = {name: at for name, at in known.items() if now - at < CALM} | names
+        if before is None:
+            return frozenset()
+        return frozenset(code for code, whose in self._whose.items() if whose.keys() - before.get(code, {}).keys())
 
     def _beginning(self, opened: Mapping[str, Open], causes: Mapping[str, list[Alarm]]) -> Iterable[Notice]:
         for code, alarms in causes.items():

@@ -266,6 +266,18 @@ def test_what_was_told_before_a_start_without_a_ledger_is_not_told_again(clinic:
     assert ours.told == [("ledger", True), ("ledger", False)]
 
 
+def test_one_more_clinician_with_a_trouble_of_their_own_is_told(clinic: Clinic) -> None:
+    ours = Teller(clinic, [an_alarm("brake", "A"), an_alarm("heidi_unreachable", "A")])
+    for minute in range(40):
+        if minute == 10:
+            ours.standing += [an_alarm("brake", "B"), an_alarm("heidi_unreachable", "B")]
+        ours.is_ledger_up = minute not in range(20, 30)
+        ours.look()
+        clinic.clock.advance(MINUTE)
+    begun = [code for code, begins in ours.told if begins]
+    assert begun == ["brake", "heidi_unreachable", "brake", "ledger"]
+
+
 # ---------------------------------------------------------------- what a sweep came upon
 
 
