@@ -85,7 +85,7 @@ def of_clinician(state: ClinicianState, name: str, expected: Expected, now: date
         (state.not_listed_at, AlarmCode.NOT_LISTED),
         (state.changed_unseen_at, AlarmCode.CHANGED_UNSEEN),
     ):
-        if at is not None and now - at < SURPRISE_STANDS:
+        if at is not None and timedelta() <= now - at < SURPRISE_STANDS:  # else our clock was ahead when it was noted
             yield Alarm(surprise, "warning", name, HINTS[surprise])
 
 
@@ -102,7 +102,8 @@ def _trouble(state: ClinicianState, expected: Expected, now: datetime) -> AlarmC
     if service in ("heidi", "cliniko") and kind in _DOWN:
         return AlarmCode(f"{service}_unreachable") if lasts >= UNREACHABLE_AFTER else None
     late = max(LATE_POLLS * expected.poll, LEAST_LATE)
-    if state.last_poll_at is not None and now - state.last_poll_at > late:
+    read_at = state.last_poll_at or state.trouble_since  # one may never have been read at all
+    if read_at is not None and now - read_at > late:
         return AlarmCode.STALLED
     return None
 

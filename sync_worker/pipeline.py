@@ -124,11 +124,8 @@ class Pipeline:
         self._waited_for: datetime | None = None
         self._tally = Tally()
         self._trouble: Trouble | None = None
-
-    @property
-    def last_trouble(self) -> str | None:
-        """The code of what stopped the newest tick, which the ledger could not keep where it is the trouble itself."""
-        return self._trouble.code if self._trouble else None
+        self.last_trouble: str | None = None
+        """The code of what stopped the last tick that ended: the ledger cannot keep it where it is the trouble."""
 
     # ------------------------------------------------------------ the tick
 
@@ -147,6 +144,7 @@ class Pipeline:
             self._state = state = self.ledger.clinicians.enter(self.settings.heidi_user_id)
             lease = self.leases.acquire(state.clinician_id, self.clock.now())
             if lease is None:
+                self.last_trouble = None
                 return self._held_elsewhere(state)
             self._put_right(lease, state)
             is_cut_short = self._work(lease, full=full)
@@ -168,6 +166,7 @@ class Pipeline:
             self.poster.forget()
         if lease is not None:
             self._close_tick(lease)
+        self.last_trouble = self._trouble.code if self._trouble else None
         return TickReport(self.settings.name, self._tally, self._trouble, is_cut_short=is_cut_short)
 
     def _put_right(self, lease: Lease, state: ClinicianState) -> None:
@@ -388,12 +387,11 @@ class Pipeline:
             self.ledger.clinicians.remember_link(state.clinician_id, linked=True)
 
     def _remember_trouble(self, code: str | None) -> None:
-        state = self._require_state()
-        if code == state.trouble:  # an idle tick writes as little as it can
-            return
+        state, now = self._require_state(), self.clock.now()
         goes_on = code and state.trouble and _service(code) == _service(state.trouble)
-        since = (state.trouble_since if goes_on else None) or self.clock.now()
-        self.ledger.clinicians.remember_trouble(state.clinician_id, code, since if code else None)
+        since = min((state.trouble_since if goes_on else None) or now, now) if code else None  # our clock may go back
+        if (code, since) != (state.trouble, state.trouble_since):  # an idle tick writes as little as it can
+            self.ledger.clinicians.remember_trouble(state.clinician_id, code, since)
 
     def _require_state(self) -> ClinicianState:
         assert self._state is not None  # noqa: S101 - set by `tick` before anything else
