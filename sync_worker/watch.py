@@ -27,6 +27,8 @@ from sync_worker.settings import Settings
 
 CLOCK_OFF = timedelta(minutes=5)
 CLOCK_STEP_SECONDS = 60
+HELD_UP_SECONDS = 300
+"""Who looks every minute and comes so late was held up or asleep, and so were the ticks."""
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 HEARTBEAT_EVERY = timedelta(minutes=5)
 
@@ -44,7 +46,7 @@ class Watch:
         heartbeat = settings.sync_heartbeat_url
         self._heartbeat = Heartbeat(heartbeat.get_secret_value(), clock) if heartbeat is not None else None
         self._beat_at: datetime | None = None
-        self._warm_since = clock.monotonic()
+        self._warm_since = self._looked_at = clock.monotonic()
         self._apart = clock.now().timestamp() - clock.monotonic()
         diaries = [partial(_diary, pipeline) for pipeline in worker.pipelines.values()]
         self._quiet_day = QuietDay(self._views, diaries, self.zone)
@@ -88,12 +90,13 @@ class Watch:
             yield Alarm(AlarmCode.NOTHING_FILED, "warning", None, HINTS[AlarmCode.NOTHING_FILED])
 
     def _is_warm(self, now: datetime) -> bool:
-        """Whether the service has run for long enough to have polled everybody, since its clock was set if it was."""
-        apart = now.timestamp() - self._clock.monotonic()
-        if abs(apart - self._apart) > CLOCK_STEP_SECONDS:
-            self._warm_since = self._clock.monotonic()  # by the new clock, the last poll may be hours ago
-        self._apart = apart
-        return self._clock.monotonic() - self._warm_since >= self._late().total_seconds()
+        """Whether the service has run for long enough to have polled everybody, since its clock was set or it slept."""
+        monotonic = self._clock.monotonic()
+        apart = now.timestamp() - monotonic
+        if abs(apart - self._apart) > CLOCK_STEP_SECONDS or monotonic - self._looked_at > HELD_UP_SECONDS:
+            self._warm_since = monotonic  # the last poll may be hours ago, and is nobody's fault
+        self._apart, self._looked_at = apart, monotonic
+        return monotonic - self._warm_since >= self._late().total_seconds()
 
     def _is_ledger_failing(self) -> bool:
         """Whether the newest ticks could not write: then no poll is remembered either."""

@@ -122,6 +122,14 @@ def test_a_clinician_who_was_never_read_is_told_of_as_stalled(
     assert watched.minutes(20) == [("stalled", True)]
 
 
+def test_a_host_that_slept_is_no_stall(watched: Watched) -> None:
+    watched.minutes(15)
+    watched.clinic.clock.advance(3 * 60 * MINUTE)
+    assert watched.minutes(1, ticks=False) == []  # the look is faster than the tick
+    assert watched.minutes(15) == []
+    assert watched.minutes(25, ticks=False) == [("stalled", True)]
+
+
 def test_a_surprise_that_was_noted_by_a_clock_far_ahead_does_not_stand_until_then(watched: Watched) -> None:
     watched.minutes(1)
     with watched.clinic.ledger.engine.begin() as db:
