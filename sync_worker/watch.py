@@ -49,7 +49,7 @@ class Watch:
         self._warm_since = self._looked_at = clock.monotonic()
         self._apart = clock.now().timestamp() - clock.monotonic()
         diaries = [partial(_diary, pipeline) for pipeline in worker.pipelines.values()]
-        self._quiet_day = QuietDay(self._views, diaries, self.zone)
+        self._quiet_day = QuietDay(self._views, diaries, self.zone, self._quiet_day_told_at)
         self.notices = Notices(
             ledger=self._by_the_ledger, process=self._by_this_process, store=self._store, tell=self._tell
         )
@@ -88,6 +88,10 @@ class Watch:
                 yield alarm
         if self._quiet_day.stands(now):
             yield Alarm(AlarmCode.NOTHING_FILED, "warning", None, HINTS[AlarmCode.NOTHING_FILED])
+
+    def _quiet_day_told_at(self) -> datetime | None:
+        told = self._store.open().get(AlarmCode.NOTHING_FILED)
+        return told.began_at if told is not None else None
 
     def _is_warm(self, now: datetime) -> bool:
         """Whether the service has run for long enough to have polled everybody, since its clock was set or it slept."""

@@ -372,6 +372,20 @@ def test_a_day_with_patients_and_no_document_is_told_in_the_evening(
     assert watched.minutes(10) == [(code, False) for code, _ in told]
 
 
+def test_a_day_without_a_document_is_not_over_because_the_worker_started_anew(watched: Watched) -> None:
+    clinic = watched.clinic
+    patient_id, morning = clinic.a_patient(), clinic.clock.now()
+    for number in range(3):
+        an_appointment(clinic, patient_id, morning + timedelta(hours=number))
+    clinic.clock.advance(9 * 60 * MINUTE)
+    assert watched.minutes(3) == [("nothing_filed", True)]
+    clinic.clock.advance(12 * 60 * MINUTE)  # the next morning
+    watched.start_anew()
+    assert watched.minutes(10) == []
+    clinic.a_document(clinic.a_session())
+    assert watched.minutes(10) == [("nothing_filed", False)]
+
+
 # ---------------------------------------------------------------- the digest
 
 
