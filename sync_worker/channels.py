@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from sync_worker import egress
 from sync_worker.clock import Clock
-from sync_worker.errors import NotTold, RemoteError
+from sync_worker.errors import NotTold, RemoteError, Stopping
 from sync_worker.http import HttpClient, tls_context
 from sync_worker.logs import get_logger
 from sync_worker.settings import MailTls, Settings
@@ -79,6 +79,9 @@ class Mail:
         except OSError as error:
             what = f"The mail server cannot be reached ({type(error).__name__})"
             raise NotTold(f"{what}: check SYNC_ALERT_SMTP_HOST and SYNC_ALERT_SMTP_PORT.") from None
+        except ValueError:  # the library takes only ASCII in a login and, of most servers, in an address
+            what = "The mail cannot be written for this server"
+            raise NotTold(f"{what}: use plain letters in SYNC_ALERT_SMTP_PASSWORD and SYNC_ALERT_EMAIL_TO.") from None
 
     def close(self) -> None:
         """Nothing stays open between two mails."""
@@ -182,6 +185,8 @@ def send_everywhere(channels: Sequence[Channel], message: Message) -> bool:
             worked += 1
         except NotTold:
             log.error("alert.failed", kind=channel.name)
+        except Stopping:  # what was told by another way stays told
+            break
     return bool(worked) or not channels
 
 

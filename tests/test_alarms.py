@@ -13,8 +13,8 @@ from aiosmtpd.smtp import AuthResult, Envelope, Session
 
 from sync_worker.advice import HINTS
 from sync_worker.alarms import Alarm, a_working_day_before
-from sync_worker.channels import Mail, Message, channels_of
-from sync_worker.errors import LedgerUnavailable, NotTold
+from sync_worker.channels import Mail, Message, channels_of, send_everywhere
+from sync_worker.errors import LedgerUnavailable, NotTold, Stopping
 from sync_worker.ledger.alarms import Alarms
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
@@ -494,6 +494,37 @@ def test_a_mail_server_that_refuses_or_is_away_is_told_without_its_words(
         mail_settings(clinic, port, password="wrong").send(Message("x", "y"))
     with pytest.raises(NotTold, match="cannot be reached"):
         mail_settings(clinic, 1).send(Message("x", "y"))
+
+
+@NO_TLS
+def test_a_password_that_no_mail_can_carry_is_told_and_spoils_no_other_way(
+    clinic: Clinic, postbox: tuple[Postbox, int]
+) -> None:
+    mail = mail_settings(clinic, postbox[1], password="stille Bucht für Schiffe")
+    with pytest.raises(NotTold, match="SYNC_ALERT_SMTP_PASSWORD"):
+        mail.send(Message("x", "y"))
+    with Service() as hook:
+        clinic.restart(SYNC_ALERT_WEBHOOK_URL=hook.url)
+        [webhook] = channels_of(load_settings(clinic.environment(), env_file=None), clinic.clock)
+        assert send_everywhere([mail, webhook], Message("x", "y"))
+        webhook.close()
+
+
+def test_what_one_way_has_told_when_the_service_stops_is_not_told_again() -> None:
+    class Way:
+        name = "way"
+
+        def __init__(self, error: Exception | None = None) -> None:
+            self.error = error
+
+        def send(self, _message: Message) -> None:
+            if self.error is not None:
+                raise self.error
+
+        def close(self) -> None: ...
+
+    assert send_everywhere([Way(), Way(Stopping())], Message("x", "y"))
+    assert not send_everywhere([Way(Stopping())], Message("x", "y"))
 
 
 def test_a_webhook_that_refuses_is_told_without_its_address(clinic: Clinic) -> None:
