@@ -289,6 +289,13 @@ def test_the_quadlet_says_the_same_as_the_unit() -> None:
     assert watchdogs[0][1] == watchdogs[1][1]
 
 
+def test_no_health_check_ends_a_service_that_systemd_lets_start() -> None:
+    patience = int(re.search(r"\nTimeoutStartSec=(\d+)min\n", UNIT)[1])  # type: ignore[index]
+    assert f"--health-start-period={patience}m" in _flags()
+    assert f"\nTimeoutStartSec={patience}min\n" in QUADLET
+    assert f"\nHealthStartPeriod={patience}m\n" in QUADLET
+
+
 def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("no systemd-analyze on this machine")
