@@ -55,6 +55,14 @@ def bind_of(url: str) -> str:
     return url.removeprefix("http://").rstrip("/")
 
 
+@pytest.mark.parametrize("off", ["false", "OFF", "0"])
+def test_a_service_without_a_page_is_not_called_dead(ask: Ask, monkeypatch: pytest.MonkeyPatch, off: str) -> None:
+    monkeypatch.setenv("SYNC_WEB_ENABLED", off)
+    code, said = ask(bind=bind_of(a_refused_url()))
+    assert (code, "only the watchdog" in said) == (0, True)
+    assert ask("--ready")[0] == 1
+
+
 def test_a_service_that_answers_is_alive_and_one_with_work_is_ready(ask: Ask) -> None:
     with Service(Reply(200, body=b"ok\n")) as service:
         assert ask(bind=bind_of(service.url)) == (0, "The service is alive.\n")

@@ -15,8 +15,13 @@ LONGEST_REASON = 200
 
 def health(*, ready: bool) -> int:
     """Whether the service answers; with `ready` also whether it can do its work. Raises NotPossible with why not."""
-    host, port = where_to_ask()
-    status, said = _ask(host, port, "/readyz" if ready else "/healthz")
+    place = where_to_ask()
+    if place is None and ready:
+        raise NotPossible("SYNC_WEB_ENABLED is off, so nobody can be asked: see `sync-worker status`.")
+    if place is None:  # a supervisor must not end a service for having no page
+        say("SYNC_WEB_ENABLED is off, so nobody can be asked: only the watchdog watches over the service.")
+        return DONE
+    status, said = _ask(*place, "/readyz" if ready else "/healthz")
     if status != 200:
         raise NotPossible(f"The service says that it is not well (HTTP {status}): {said or 'it gives no reason'}.")
     say("The service is ready." if ready else "The service is alive.")
