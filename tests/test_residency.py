@@ -52,6 +52,25 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("address", "hosts"),
+    [
+        ("postgresql://worker@/ledger?host=db.us.example", ["db.us.example"]),
+        ("postgresql://worker@localhost/ledger?host=db.us.example:5433", ["db.us.example"]),
+        (
+            "postgresql://worker@/ledger?host=a.example&host=b.example,c.example",
+            ["a.example", "b.example", "c.example"],
+        ),
+        ("postgresql://worker@localhost/ledger?hostaddr=203.0.113.9", ["203.0.113.9"]),
+        ("postgresql://worker@/ledger?host=/run/postgresql", ["localhost"]),
+        ("postgresql://worker@db.example/ledger", ["db.example"]),
+    ],
+)
+def test_a_ledgers_host_is_told_however_its_address_names_it(address: str, hosts: list[str]) -> None:
+    settings = load_settings(PRACTICE | {"DATABASE_URL": address}, env_file=None)
+    assert [one.host for one in destinations(settings) if one.name == "ledger"] == hosts
+
+
 def test_each_destination_is_told_with_what_goes_there_and_what_lets_it() -> None:
     found = by_name(
         {

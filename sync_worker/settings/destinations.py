@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 from sync_worker.settings.residency import cliniko_base, country_of, heidi_base, host_of, is_loopback
 from sync_worker.settings.values import Settings
@@ -56,7 +56,7 @@ def destinations(settings: Settings) -> list[Destination]:
             found.append(_other(name, host, data, f"{setting.upper()} and SYNC_ALLOWED_HOSTS"))
     ledger = make_url(settings.database_url.get_secret_value())
     if ledger.get_backend_name() != "sqlite":
-        found.append(_other("ledger", ledger.host or "localhost", TO_LEDGER, "DATABASE_URL alone"))
+        found += [_other("ledger", host, TO_LEDGER, "DATABASE_URL alone") for host in _ledger_hosts(ledger)]
     return found
 
 
@@ -129,6 +129,18 @@ def _and_override(settings: Settings, host: str, setting: str) -> str:
     if override is not None and host in override.hosts:
         return f"{setting}, with SYNC_DATA_RESIDENCY=OVERRIDE by {override.by}"
     return f"{setting} and SYNC_ALLOWED_HOSTS" if host in settings.sync_allowed_hosts else setting
+
+
+def _ledger_hosts(ledger: URL) -> list[str]:
+    """The hosts of a database's address: those behind its ?, as libpq takes them, win over the one before it."""
+    named = [one for name in ("hostaddr", "host") for one in ledger.normalized_query.get(name, ())]
+    hosts = [host for one in named for host in one.split(",") if host] or [ledger.host or "localhost"]
+    # a path is a socket of this machine
+    return list(dict.fromkeys("localhost" if host.startswith(("/", "@")) else _without_port(host) for host in hosts))
+
+
+def _without_port(host: str) -> str:
+    return host.partition(":")[0].lower() if host.count(":") == 1 else host.strip("[]").lower()
 
 
 def _host_in(settings: Settings, setting: str) -> str | None:
