@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 from sync_worker.advice import HINTS, PAUSED_ITSELF
 from sync_worker.ledger.views import Views, zone_told
 from sync_worker.model import AlarmCode, ClinicianState, PauseReason
-from sync_worker.settings import Settings
+from sync_worker.settings import Mode, Settings
 
 RETENTION_WARNING, RETENTION_ALARM = 0.5, 0.8
 """Parts of Heidi's retention age that the oldest waiting session has reached."""
@@ -48,6 +48,8 @@ class Expected:
     """The age at which Heidi deletes sessions, if it does."""
     zone: tzinfo | None
     """The practice's, where the settings name one."""
+    rehearse: bool = False
+    """Nothing is filed on purpose, so that what is pending waits for nobody."""
 
 
 def expected_of(settings: Settings) -> Expected:
@@ -57,6 +59,7 @@ def expected_of(settings: Settings) -> Expected:
         poll=timedelta(seconds=settings.sync_poll_interval_seconds),
         retention_days=settings.heidi_retention_days,
         zone=settings.timezone,
+        rehearse=settings.sync_mode is Mode.REHEARSE,
     )
 
 
@@ -68,7 +71,7 @@ def standing(views: Views, expected: Expected, now: datetime) -> Iterator[Alarm]
     if count := views.doubts_older_than(now - LONGEST_DOUBT):
         hint = f"{count} in doubt for more than 15 minutes: `sync-worker check` says whether Cliniko can be read."
         yield Alarm(AlarmCode.DOUBT, "alarm", None, hint)
-    oldest = views.oldest_waiting()
+    oldest = views.oldest_waiting(pending=not expected.rehearse)
     if oldest is not None and oldest < a_working_day_before(now, expected.zone or zone_told(states.values())):
         yield Alarm(AlarmCode.WAITING, "warning", None, HINTS[AlarmCode.WAITING])
     if (found := retention(views.oldest_waiting_session(), now, expected.retention_days)) is not None:

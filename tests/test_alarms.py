@@ -177,6 +177,18 @@ def test_a_document_that_waits_for_longer_than_a_working_day_is_told(watched: Wa
     assert ("waiting", True) in watched.minutes(3)
 
 
+def test_what_a_rehearsal_does_not_file_is_not_told_as_waiting(watched: Watched) -> None:
+    watched.start_anew(SYNC_MODE="rehearse")
+    watched.clinic.a_finished_document()
+    watched.minutes(2)
+    watched.clinic.clock.advance(48 * 60 * MINUTE)
+    assert watched.minutes(3) == []
+    watched.clinic.a_document(watched.clinic.a_session("Nobody Known"))
+    watched.minutes(2)
+    watched.clinic.clock.advance(4 * 24 * 60 * MINUTE)
+    assert watched.minutes(3) == [("waiting", True)]
+
+
 @pytest.mark.parametrize(
     ("now", "before"),
     [

@@ -118,9 +118,10 @@ class Views:
         with reading(self._engine) as db:
             return {str(reason): count for reason, count in db.execute(query)}
 
-    def oldest_waiting(self) -> datetime | None:
-        """When the oldest document that still waits was found."""
-        query = select(func.min(EntryRow.found_at)).where(EntryRow.status.in_(WAITING))
+    def oldest_waiting(self, *, pending: bool = True) -> datetime | None:
+        """When the oldest document that still waits was found; `pending` counts those that nobody has to do with."""
+        waiting = [status for status in WAITING if pending or status is not Status.PENDING]
+        query = select(func.min(EntryRow.found_at)).where(EntryRow.status.in_(waiting))
         with reading(self._engine) as db:
             return db.execute(query).scalar()
 
