@@ -3,6 +3,7 @@
 Refuses a key of another account or practitioner than the one the ledger remembers: notes get their author from the key.
 """
 
+import threading
 from datetime import date, datetime, time, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,10 @@ from sync_worker.model import Practitioner
 
 
 class Identity:
-    """One clinician's practitioner, asked of Cliniko once a process. Without a ledger nothing is remembered."""
+    """One clinician's practitioner, asked of Cliniko once a process. Without a ledger nothing is remembered.
+
+    Thread-safe: the evening's look at the diary asks beside the tick.
+    """
 
     def __init__(
         self,
@@ -29,21 +33,30 @@ class Identity:
         self._clinicians = clinicians
         self._practitioner: Practitioner | None = None
         self._must_be_proved = False
+        self._keys_before = 0
+        self._lock = threading.Lock()
         self._zone_name: str | None = None
 
     def practitioner(self) -> Practitioner:
         """Whom the key stands for. Raises `NotAuthorised` for a refused key, and for somebody else's."""
-        if self._practitioner is None:
-            who = self._cliniko.identify()
-            if self._clinicians is not None:
-                self._compare_and_remember(who, self._clinicians)
-            self._practitioner = who
-        return self._practitioner
+        with self._lock:
+            known, asked_by = self._practitioner, self._keys_before
+        if known is not None:
+            return known
+        who = self._cliniko.identify()
+        if self._clinicians is not None:
+            self._compare_and_remember(who, self._clinicians)
+        with self._lock:
+            if asked_by == self._keys_before:  # else that was an answer about the key before
+                self._practitioner = who
+        return who
 
     def forget(self) -> None:
         """The key is another one: whom it stands for must be asked again before anything is written by it."""
-        self._practitioner = None
-        self._must_be_proved = True
+        with self._lock:
+            self._practitioner = None
+            self._must_be_proved = True
+            self._keys_before += 1
 
     def prove(self) -> None:
         """Make sure that a key which was replaced is of the same practitioner. Raises as `practitioner` does."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sync_worker.model import Practitioner
 from sync_worker.settings.keys import Key
 from tests.conftest import Clinic
 from tests.processes import clinic as processes
@@ -58,6 +59,24 @@ def test_a_key_that_is_refused_at_the_very_request_files_once(clinic: Clinic, ke
     assert statuses(clinic) == ["pending"]
     clinic.ticks(2)
     assert (statuses(clinic), len(clinic.notes())) == (["posted"], 1)
+
+
+def test_an_answer_about_the_key_before_proves_nothing_of_the_new_one(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = clinic.worker.pipelines["physio-1"].identity
+    identify, asked = clinic.worker.pipelines["physio-1"].cliniko.identify, []
+
+    def overtaken() -> Practitioner:
+        asked.append(identify())
+        if len(asked) == 1:
+            identity.forget()  # the tick takes up another key while the evening's look is being answered
+        return asked[-1]
+
+    monkeypatch.setattr(clinic.worker.pipelines["physio-1"].cliniko, "identify", overtaken)
+    identity.practitioner()
+    identity.prove()
+    assert len(asked) == 2
 
 
 def test_until_it_is_replaced_a_refused_key_is_the_clinicians_trouble(
