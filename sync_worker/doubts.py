@@ -4,6 +4,7 @@ A complete look reads every note that the author wrote since a day before the at
 ours by its reference, else by its text. Two looks that find nothing allow one more request; nothing here sends one.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -48,11 +49,14 @@ class DoubtResolver:
         self._looks = looks
         self._clock = clock
 
-    def resolve(self, lease: Lease, tally: Tally) -> None:
+    def resolve(
+        self, lease: Lease, tally: Tally, *, has_another_key: Callable[[NotAuthorised], bool] = lambda _error: False
+    ) -> None:
         """Look once for every doubt that is due; what a dead worker left open is a doubt too.
 
         Raises `RemoteError` if the look failed, which then was none. A refused key puts the doubts before a person:
-        nothing may be sent until somebody with a working key has looked.
+        nothing may be sent until somebody with a working key has looked. Unless `has_another_key`: then the next tick
+        looks with that one.
         """
         now = self._clock.now()
         if left := self._ledger.attempts.doubt_abandoned(lease, now=now, looks=self._looks):
@@ -63,8 +67,8 @@ class DoubtResolver:
             return
         try:
             notes = self._authors_notes(doubts)
-        except NotAuthorised:
-            for doubt in doubts:
+        except NotAuthorised as error:
+            for doubt in [] if has_another_key(error) else doubts:
                 with suppress(EntryMoved):
                     self._ledger.entries.hold_for_review(lease, doubt.entry, Reason.DOUBT_KEY_GONE, now=now)
                     tally.review += 1

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from sync_worker import lifecycle
 from sync_worker.advice import PAUSED_ITSELF
@@ -181,7 +182,8 @@ class Pipeline:
 
     def _work(self, lease: Lease, *, full: bool) -> bool:
         """The flow, from Heidi to Cliniko; whether it was cut short."""
-        self._unless_refused(lambda: self.doubts.resolve(lease, self._tally))
+        has_another = partial(self._stands_another_key, refused=self._keys_now())
+        self._unless_refused(lambda: self.doubts.resolve(lease, self._tally, has_another_key=has_another))
         self._unless_refused(lambda: self.collect_sessions(lease, full=full))
         self.identity.prove()
         if not self.settings.rehearse:
@@ -268,12 +270,16 @@ class Pipeline:
         Only here, between two ticks, does a key change: nothing is written by one that was not proved to be of the
         same practitioner.
         """
-        self.keys[error.service].look_again()
-        if self._keys_now() == refused:
+        if not self._stands_another_key(error, refused):
             return False
         self.identity.forget()
         log.warning("key.replaced", clinician=self.settings.name, service=error.service)
         return True
+
+    def _stands_another_key(self, error: NotAuthorised, refused: Mapping[str, str]) -> bool:
+        """Take up what stands in the refused key's place; whether it is another one."""
+        self.keys[error.service].look_again()
+        return self._keys_now() != refused
 
     # ------------------------------------------------------------ before the request
 

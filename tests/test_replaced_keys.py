@@ -61,6 +61,19 @@ def test_a_key_that_is_refused_at_the_very_request_files_once(clinic: Clinic, ke
     assert (statuses(clinic), len(clinic.notes())) == (["posted"], 1)
 
 
+def test_a_doubt_is_looked_for_with_the_replaced_key(clinic: Clinic, key_file: Path, revoke: Callable[[], str]) -> None:
+    clinic.a_finished_document()
+    clinic.cliniko.fail_post("commit_then_drop")
+    clinic.tick()
+    assert statuses(clinic) == ["in_doubt"]
+    key_file.write_text(revoke())
+    clinic.clock.advance(60)
+    assert clinic.tick().is_cut_short
+    assert statuses(clinic) == ["in_doubt"]
+    clinic.ticks(2)
+    assert (statuses(clinic), len(clinic.notes())) == (["posted"], 1)
+
+
 def test_an_answer_about_the_key_before_proves_nothing_of_the_new_one(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
