@@ -136,7 +136,7 @@ class Watch:
         if not self._channels:
             return
         last, zone = self._store.digest_at(), self.zone()
-        if last is None:
+        if last is None or last > now:  # our clock was ahead: else none would come until then
             self._store.remember_digest(now)  # the first tells of what was done since today
             return
         due = digest.due_at(last, now, self._settings.sync_alert_digest_at, zone)

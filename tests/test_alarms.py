@@ -418,6 +418,15 @@ def test_people_hear_twice_a_day_how_things_stand_with_the_tip_of_the_trail(watc
     assert "Nobody" not in json.dumps(told)
 
 
+def test_a_digest_told_by_a_clock_far_ahead_is_not_the_last_until_then(watched: Watched) -> None:
+    watched.minutes(1)
+    Alarms(watched.clinic.ledger.engine).remember_digest(watched.clinic.clock.now() + timedelta(days=365))
+    watched.minutes(1)
+    watched.clinic.clock.advance(7 * 60 * MINUTE)
+    watched.minutes(1)
+    assert [one["kind"] for one in watched.arrived()] == ["digest"]
+
+
 def test_a_digest_that_nobody_wants_is_not_sent(watched: Watched) -> None:
     watched.start_anew(SYNC_ALERT_DIGEST_AT="off")
     watched.minutes(1)
