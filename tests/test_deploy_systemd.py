@@ -146,6 +146,16 @@ def step(state: Path, setting: str, **environ: str) -> int:
     return subprocess.run(words, cwd=state, env={**os.environ, **environ}, check=False).returncode
 
 
+def test_the_program_is_called_without_keys_where_none_stands_in_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "systemd-run").write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "systemd-run").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    script = ["/bin/sh", str(FOLDER.parent / "sync-worker"), "status"]
+    said = subprocess.run(script, env=environment, capture_output=True, text=True, check=True).stdout
+    assert said.splitlines()[-1] == "status"
+    assert "*" not in said
+
+
 def test_a_backup_is_named_by_its_moment(backup: Path) -> None:
     assert step(backup, "ExecStartPre") == 0
     assert step(backup, "ExecStart") == 0
