@@ -132,10 +132,10 @@ BROKEN_WORKERS = (
     BrokenWorker(
         "takes a failed look for one that found nothing",
         "doubts.py",
-        "        try:\n            notes = self._authors_notes(doubts)\n        except NotAuthorised:",
+        "        try:\n            notes = self._authors_notes(doubts)\n        except NotAuthorised as error:",
         "        from sync_worker.errors import Unavailable\n\n"
         "        try:\n            notes = self._authors_notes(doubts)\n"
-        "        except Unavailable:\n            notes = []\n        except NotAuthorised:",
+        "        except Unavailable:\n            notes = []\n        except NotAuthorised as error:",
         (DOUBT,),
     ),
     BrokenWorker(
