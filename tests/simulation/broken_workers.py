@@ -21,7 +21,7 @@ def resends_without_looking(patch: pytest.MonkeyPatch) -> None:
     """A lost answer counts as a failure: the request is simply sent again."""
     looks_not_first(patch)  # which would find most of them
 
-    def resolve(self: Any, lease: Lease, tally: Tally) -> None:
+    def resolve(self: Any, lease: Lease, tally: Tally, **_: object) -> None:
         now, ledger = self._clock.now(), self._ledger
         ledger.attempts.doubt_abandoned(lease, now=now, looks=self._looks)
         for entry in ledger.entries.due(lease.clinician_id, Status.IN_DOUBT, now):
