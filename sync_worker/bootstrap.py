@@ -20,8 +20,8 @@ from sync_worker.doubts import DoubtResolver
 from sync_worker.errors import ConfigurationError
 from sync_worker.first_look import FirstLook
 from sync_worker.heidi import HeidiClient
-from sync_worker.http import READ_ATTEMPTS, HttpClient, Observer, RateBudget, SpareBudget, unobserved
-from sync_worker.identity import Identity
+from sync_worker.http import READ_ATTEMPTS, HttpClient, Observer, unobserved
+from sync_worker.identity import Identity, Memory
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.purge import Purge
@@ -35,6 +35,7 @@ from sync_worker.posting import Poster, PostSettings
 from sync_worker.prepare import NoteSettings, Preparer
 from sync_worker.preview import Previewer
 from sync_worker.pulse import Pulse, TickClock
+from sync_worker.rate import Budget, RateBudget
 from sync_worker.reading import SessionReader
 from sync_worker.settings import ClinicianSettings, Mode, Settings
 
@@ -90,7 +91,7 @@ def cliniko_client(
     settings: Settings,
     clinician: ClinicianSettings,
     clock: Clock,
-    budget: RateBudget | SpareBudget | None = None,
+    budget: Budget | None = None,
     manners: Manners = WORKERS,
     observe: Observer = unobserved,
 ) -> ClinikoClient:
@@ -223,7 +224,9 @@ class Worker:
             cliniko=cliniko,
             heidi_user_id=clinician.heidi_user_id,
             time_zone=settings.timezone,
-            clinicians=ledger.clinicians,
+            memory=Memory(
+                ledger.clinicians, lambda: ledger.keyed_hash(clinician.cliniko_api_key.get_secret_value()), clock
+            ),
         )
 
         def oldest_session() -> datetime | None:

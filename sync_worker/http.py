@@ -10,7 +10,6 @@ import math
 import socket
 import ssl
 import threading
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,11 +25,10 @@ import stamina
 from sync_worker import egress
 from sync_worker.clock import Clock
 from sync_worker.errors import InvalidResponse, NotConnected, RateLimited, RemoteError, Stopping, Unavailable
+from sync_worker.rate import LONGEST_BLOCK_SECONDS, Budget
 
 READ_ATTEMPTS = 3
 LONGEST_BODY_BYTES = 64 * 1024 * 1024
-LONGEST_BLOCK_SECONDS = 120.0
-"""A reset stamp further away is a skewed clock's doing: it must not stop a user's traffic for an hour."""
 WRITE_CHUNK_BYTES = 64 * 1024
 
 Params = Sequence[tuple[str, str]]
@@ -77,87 +75,6 @@ class Answer:
             raise ValueError("too deep") from None
 
 
-class RateBudget:
-    """At most `per_minute` requests in any 60 seconds, and none while the service told us to wait.
-
-    A sliding log on the monotonic clock; shared by whatever uses the same user's key.
-    """
-
-    def __init__(self, per_minute: int, clock: Clock) -> None:
-        self._sent: deque[float] = deque(maxlen=per_minute)
-        self._clock = clock
-        self._blocked_until = 0.0
-        self._lock = threading.Lock()
-
-    def take(self) -> None:
-        """Wait for a place, and take it. Raises `Stopping` if the process is asked to stop meanwhile."""
-        while (wait := self._try()) > 0:
-            self._clock.sleep(wait)
-
-    def wait(self) -> None:
-        """Wait until there is a place, without taking it. Raises `Stopping` as `take` does."""
-        while (wait := self._try(peek=True)) > 0:
-            self._clock.sleep(wait)
-
-    def block(self, seconds: float) -> float:
-        """Let nothing out for this long (capped); gives back the seconds it will really be."""
-        seconds = min(max(seconds, 0.0), LONGEST_BLOCK_SECONDS)
-        with self._lock:
-            self._blocked_until = max(self._blocked_until, self._clock.monotonic() + seconds)
-        return seconds
-
-    def take_spare(self) -> bool:
-        """Take a place at once if a third of the minute's places is free, and say whether there was one."""
-        with self._lock:
-            now, places = self._clock.monotonic(), self._sent.maxlen or 1
-            if now < self._blocked_until or (places - self._taken(now)) * 3 < places:
-                return False
-            self._sent.append(now)
-            return True
-
-    def left(self) -> int:
-        """How many requests may go out at once; 0 while the service told us to wait."""
-        with self._lock:
-            now, places = self._clock.monotonic(), self._sent.maxlen or 1
-            return 0 if now < self._blocked_until else places - self._taken(now)
-
-    def _taken(self, now: float) -> int:
-        return sum(now - sent < 60.0 for sent in self._sent)
-
-    def _try(self, *, peek: bool = False) -> float:
-        with self._lock:
-            now = self._clock.monotonic()
-            is_full = len(self._sent) == self._sent.maxlen
-            wait = max(self._blocked_until - now, self._sent[0] + 60.0 - now if is_full else 0.0)
-            if wait <= 0 and not peek:
-                self._sent.append(now)
-            return wait
-
-
-class SpareBudget:
-    """The same budget for those who must not slow its owner: they get what is to spare, or hear at once that it is not.
-
-    A last third of every minute is the owner's alone.
-    """
-
-    def __init__(self, budget: RateBudget, service: str) -> None:
-        self._budget = budget
-        self._service = service
-
-    def take(self) -> None:
-        """Take a place. Raises `RateLimited` where none is to spare."""
-        if not self._budget.take_spare():
-            hint = f"{self._service.capitalize()} is busy with filing: look again in a minute."
-            raise RateLimited(self._service, "rate_budget", hint=hint)
-
-    def wait(self) -> None:
-        """Never wait: who uses this does not write."""
-
-    def block(self, seconds: float) -> float:
-        """Let nothing out for this long, the owner's requests included: the service told us so."""
-        return self._budget.block(seconds)
-
-
 class HttpClient:
     """One service as one user sees it. Thread-safe.
 
@@ -174,7 +91,7 @@ class HttpClient:
         allowed_hosts: Iterable[str],
         deadline_seconds: float,
         clock: Clock,
-        budget: RateBudget | SpareBudget | None = None,
+        budget: Budget | None = None,
         tries: int = READ_ATTEMPTS,
         silence_seconds: float = 0.0,
         observe: Observer = unobserved,

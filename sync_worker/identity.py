@@ -4,17 +4,34 @@ Refuses a key of another account or practitioner than the one the ledger remembe
 """
 
 import threading
-from datetime import date, datetime, time, tzinfo
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from sync_worker.cliniko import ClinikoClient
+from sync_worker.clock import Clock
 from sync_worker.errors import ConfigurationError, NotAuthorised
 from sync_worker.ledger.clinicians import Clinicians
-from sync_worker.model import Practitioner
+from sync_worker.model import ClinicianState, Practitioner
+
+REMEMBERED_FOR = timedelta(days=1)
+"""How long a start trusts what the ledger remembers of a key: three requests a day are no price for a fresh answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Where it is remembered whom a key stands for. `key_hash` gives the hash of the key in use."""
+
+    clinicians: Clinicians
+    key_hash: Callable[[], bytes]
+    clock: Clock
 
 
 class Identity:
-    """One clinician's practitioner, asked of Cliniko once a process. Without a ledger nothing is remembered.
+    """One clinician's practitioner, asked of Cliniko once a process, and by new processes once a day.
+
+    Without a memory nothing is remembered.
 
     Thread-safe: the evening's look at the diary asks beside the tick.
     """
@@ -25,12 +42,12 @@ class Identity:
         cliniko: ClinikoClient,
         heidi_user_id: str,
         time_zone: ZoneInfo | None,
-        clinicians: Clinicians | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._cliniko = cliniko
         self._heidi_user_id = heidi_user_id
         self._time_zone = time_zone
-        self._clinicians = clinicians
+        self._memory = memory
         self._practitioner: Practitioner | None = None
         self._must_be_proved = False
         self._keys_before = 0
@@ -43,9 +60,7 @@ class Identity:
             known, asked_by = self._practitioner, self._keys_before
         if known is not None:
             return known
-        who = self._cliniko.identify()
-        if self._clinicians is not None:
-            self._compare_and_remember(who, self._clinicians)
+        who = self._remembered() or self._asked()
         with self._lock:
             if asked_by == self._keys_before:  # else that was an answer about the key before
                 self._practitioner = who
@@ -81,12 +96,32 @@ class Identity:
             wanted = datetime.combine(wanted, time())
         return wanted if wanted.tzinfo else wanted.replace(tzinfo=self.zone())
 
+    def _state(self, memory: Memory) -> ClinicianState:
+        return memory.clinicians.enter(self._heidi_user_id)
+
     def _remembered_zone(self) -> str | None:
         """What Cliniko told once, so that a poll that finds nothing to do asks Cliniko nothing."""
-        return self._clinicians.enter(self._heidi_user_id).time_zone if self._clinicians is not None else None
+        return self._state(self._memory).time_zone if self._memory is not None else None
 
-    def _compare_and_remember(self, who: Practitioner, clinicians: Clinicians) -> None:
-        state = clinicians.enter(self._heidi_user_id)
+    def _remembered(self) -> Practitioner | None:
+        """What Cliniko told of this very key within the day. A key that was replaced must be proved by asking."""
+        if self._memory is None or self._must_be_proved:
+            return None
+        state, now = self._state(self._memory), self._memory.clock.now()
+        if state.identified_at is None or not timedelta() <= now - state.identified_at < REMEMBERED_FOR:
+            return None
+        if state.key_hash != self._memory.key_hash() or not state.cliniko_user_id or not state.cliniko_practitioner_id:
+            return None
+        account = state.cliniko_account or ""
+        return Practitioner(state.cliniko_user_id, state.cliniko_practitioner_id, "", account, state.time_zone)
+
+    def _asked(self) -> Practitioner:
+        """What Cliniko tells now, compared with what it told before, and remembered."""
+        key_hash = self._memory.key_hash() if self._memory is not None else b""  # of the key that is asked with
+        who = self._cliniko.identify()
+        if self._memory is None:
+            return who
+        state = self._state(self._memory)
         remembered = ((state.cliniko_account, who.account), (state.cliniko_practitioner_id, who.practitioner_id))
         if any(known and found and known != found for known, found in remembered):
             hint = (
@@ -94,4 +129,7 @@ class Identity:
                 "were filed under: put the right clinician's key back."
             )
             raise NotAuthorised("cliniko", "identify", hint=hint, code="another_key")
-        clinicians.remember_identity(state.clinician_id, who)
+        self._memory.clinicians.remember_identity(
+            state.clinician_id, who, key_hash=key_hash, now=self._memory.clock.now()
+        )
+        return who

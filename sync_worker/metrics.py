@@ -23,9 +23,9 @@ from sync_worker.background import start
 from sync_worker.clock import Clock
 from sync_worker.counts import Counts
 from sync_worker.errors import LedgerMismatch, LedgerUnavailable
-from sync_worker.http import RateBudget
 from sync_worker.ledger.views import Views
 from sync_worker.model import ClinicianState, Status
+from sync_worker.rate import RateBudget
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LEDGER_SECONDS = 5.0

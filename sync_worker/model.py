@@ -595,6 +595,9 @@ class ClinicianState:
     trouble_since: datetime | None = None
     not_listed_at: datetime | None = None
     changed_unseen_at: datetime | None = None
+    key_hash: bytes | None = None
+    """Of the key that Cliniko was asked with whom it stands for, at `identified_at`."""
+    identified_at: datetime | None = None
 
 
 # ---------------------------------------------------------------- who uses the page

@@ -15,7 +15,7 @@ from sync_worker import cliniko as cliniko_module
 from sync_worker import http
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.errors import InvalidResponse, NotAuthorised, Rejected, RemoteError, SyncWorkerError, Unavailable
-from sync_worker.http import HttpClient, RateBudget
+from sync_worker.http import HttpClient
 from sync_worker.model import (
     Accepted,
     Booking,
@@ -31,6 +31,7 @@ from sync_worker.model import (
     Section,
     StoredNote,
 )
+from sync_worker.rate import RateBudget
 from sync_worker.sandbox import wire
 from sync_worker.sandbox.cliniko import BASE_PATH, ClinikoSandbox
 from sync_worker.sandbox.wire import LoopbackServer, Reply, html_reply, json_reply

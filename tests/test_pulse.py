@@ -12,10 +12,10 @@ import pytest
 from sync_worker import scheduler
 from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
-from sync_worker.http import RateBudget
 from sync_worker.ledger.purge import Purged
 from sync_worker.model import Tally, TickReport
 from sync_worker.pulse import LONGEST_STEP_SECONDS, Pulse, TickClock
+from sync_worker.rate import RateBudget
 from sync_worker.scheduler import Service
 from tests.conftest import TestClock
 from tests.loopback import CostlyClock

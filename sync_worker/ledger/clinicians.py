@@ -50,10 +50,12 @@ class Clinicians:
         """Keep whether the clinician's Heidi account is linked, for `status`."""
         self._update(clinician_id, linked=linked)
 
-    def remember_identity(self, clinician_id: int, who: Practitioner) -> None:
-        """Keep whom the clinician's Cliniko key stands for; the pipeline has compared it with what was known."""
+    def remember_identity(self, clinician_id: int, who: Practitioner, *, key_hash: bytes, now: datetime) -> None:
+        """Keep whom the clinician's Cliniko key stands for; it was compared with what was known."""
         self._update(
             clinician_id,
+            key_hash=key_hash,
+            identified_at=now,
             cliniko_account=who.account,
             cliniko_user_id=who.user_id,
             cliniko_practitioner_id=who.practitioner_id,

@@ -110,6 +110,8 @@ class ClinicianRow(Base):
     cliniko_user_id: Mapped[str | None] = mapped_column(String(64))
     cliniko_practitioner_id: Mapped[str | None] = mapped_column(String(64))
     time_zone: Mapped[str | None] = mapped_column(String(64))
+    key_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))  # of the key that these four were asked with
+    identified_at: Mapped[datetime | None]
     pause_reason: Mapped[str | None] = mapped_column(String(32))  # why posting stopped by itself; None for a person's
     resumed_at: Mapped[datetime | None]  # a person let posting go on: what was there before is known to them
     trouble_since: Mapped[datetime | None]  # when the trouble began, with the same service at least

@@ -15,7 +15,6 @@ from prometheus_client import CollectorRegistry
 from sync_worker.alarms import Expected, expected_of
 from sync_worker.bootstrap import PAGES, Worker, bench_of, cliniko_client, heidi_client, look_times
 from sync_worker.clock import Clock
-from sync_worker.http import SpareBudget
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.accounts import Accounts, Logins
 from sync_worker.ledger.decisions import Decisions
@@ -23,6 +22,7 @@ from sync_worker.ledger.pages import Pages
 from sync_worker.ledger.views import Views, zone_told
 from sync_worker.metrics import WorkerCollector, registry_of
 from sync_worker.model import Account, ClinicianState
+from sync_worker.rate import SpareBudget
 from sync_worker.settings import ClinicianSettings, Mode, Settings
 from sync_worker.web.live import Live
 from sync_worker.web.throttle import Throttle
