@@ -13,7 +13,7 @@ export PYTEST_DEBUG_TEMPROOT := $(shell avail=$$(df --output=avail /dev/shm 2>/d
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test verify verify-processes verify-documents prove prove-simulation prove-crash-points prove-processes prove-faults prove-backups \
+.PHONY: help demo run test verify verify-processes verify-documents prove prove-simulation prove-crash-points prove-processes prove-rate prove-faults prove-backups \
 	prove-conversion prove-mutants prove-soak prove-canaries mutation results match-report pictures screenshots bench lint types check format lock wheel sbom image \
 	image-rehearsal clean
 
@@ -29,11 +29,11 @@ run: .venv/run.stamp ## Run the service with the settings of .env
 test: .venv/dev.stamp ## Run the tests
 	$(PYTEST) -m "not proof and not long"
 
-verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,000 simulated sessions, every crash point once, 60 kills, a minute's soak, a clinic's bad day, 2,000 documents
+verify: .venv/dev.stamp ## Run the middle-sized proofs: demos, longer tests, 2,000 simulated sessions, every crash point once, 60 kills, the rate limit, a minute's soak, a clinic's bad day, 2,000 documents
 	$(PYTEST) -m proof
 	$(PROVE).simulation --sessions 2000 --jobs $(WORKERS)
 	$(PROVE).simulation.crash_points --database both --once --jobs $(WORKERS)
-	$(MAKE) --no-print-directory --jobs 2 --output-sync=target verify-processes verify-documents
+	$(MAKE) --no-print-directory --jobs 3 --output-sync=target verify-processes verify-documents prove-rate
 
 # Side by side: real processes wait for their polls most of the time.
 verify-processes: .venv/dev.stamp
@@ -46,7 +46,7 @@ verify-documents: .venv/dev.stamp
 	$(PROVE).day
 	$(PROVE).conversion --examples 2000 --hostile 500 --jobs 1
 
-prove: prove-simulation prove-crash-points prove-processes prove-faults prove-backups prove-conversion prove-mutants prove-soak prove-canaries match-report results ## Run every long proof: hours
+prove: prove-simulation prove-crash-points prove-processes prove-rate prove-faults prove-backups prove-conversion prove-mutants prove-soak prove-canaries match-report results ## Run every long proof: hours
 
 prove-simulation: .venv/dev.stamp ## 100,000 simulated sessions, and 2,000 stories that shrink when they fail
 	$(PROVE).simulation --sessions 100000 --jobs $(WORKERS)
@@ -62,6 +62,9 @@ prove-processes: .venv/dev.stamp ## Kill, stop, crowd and end real workers; lose
 	$(PROVE).processes rivals --count 20
 	$(PROVE).processes sigterm --count 100
 	$(PROVE).processes lost-answers --count 200
+
+prove-rate: .venv/dev.stamp ## File a backlog for two minutes of real time, 120 requests a minute, each 400 ms long: all of the limit, never over
+	$(PROVE).rate
 
 prove-faults: .venv/dev.stamp ## The error table, 50,000 lists that change while read, clock steps, 429 storms, failing databases
 	$(PROVE).faults.error_table --count 20

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from sync_worker import __version__
+from sync_worker.ahead import ReadAhead
 from sync_worker.alarms import Alarm, expected_of, standing
 from sync_worker.amend import Amender
-from sync_worker.charts import Charts
+from sync_worker.charts import Answers, Charts
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.collect import Collector, CollectSettings
@@ -27,7 +28,7 @@ from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.purge import Purge
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import LookTimes
-from sync_worker.model import ClinicianState, TickReport
+from sync_worker.model import ClinicianState, Entry, TickReport
 from sync_worker.patients import Patients
 from sync_worker.pipeline import Pipeline, TickSettings
 from sync_worker.plan import Planner, PlanScope
@@ -35,7 +36,7 @@ from sync_worker.posting import Poster, PostSettings
 from sync_worker.prepare import NoteSettings, Preparer
 from sync_worker.preview import Previewer
 from sync_worker.pulse import Pulse, TickClock
-from sync_worker.rate import Budget, RateBudget
+from sync_worker.rate import AheadBudget, Budget, RateBudget
 from sync_worker.reading import SessionReader
 from sync_worker.settings import ClinicianSettings, Mode, Settings
 
@@ -55,6 +56,7 @@ class Manners:
 
 
 WORKERS = Manners()
+AHEAD = Manners(tries=1)
 PAGES = Manners(tries=1, longest_seconds=PAGE_DEADLINE_SECONDS, silence_seconds=PAGE_SILENCE_SECONDS)
 
 
@@ -129,10 +131,11 @@ def note_settings(settings: Settings) -> NoteSettings:
 def preparer_of(
     settings: Settings,
     clinician: ClinicianSettings,
-    heidi: HeidiClient,
+    reader: SessionReader,
     cliniko: ClinikoClient,
     identity: Identity,
     clock: Clock,
+    answers: Answers,
     oldest_session: Callable[[], datetime | None] = lambda: None,
 ) -> Preparer:
     """What makes a clinician's notes: it only reads, so that a plan has one too.
@@ -148,8 +151,8 @@ def preparer_of(
         oldest_session=oldest_session,
     )
     patients = Patients(
-        heidi=heidi,
-        charts=Charts(cliniko, clock),
+        profile=reader.profile,
+        charts=Charts(cliniko, answers),
         diary=diary,
         identifiers=settings.sync_match_identifiers,
         zone=identity.zone,
@@ -206,6 +209,7 @@ class Worker:
         for pipeline in self.pipelines.values():
             pipeline.heidi.close()
             pipeline.cliniko.close()
+            pipeline.ahead.close()
         self.ledger.engine.dispose()
 
     def budget(self, settings: Settings, clinician: ClinicianSettings) -> RateBudget:
@@ -232,7 +236,16 @@ class Worker:
         def oldest_session() -> datetime | None:
             return ledger.entries.oldest_pending(ledger.clinicians.enter(clinician.heidi_user_id).clinician_id)
 
-        preparer = preparer_of(settings, clinician, heidi, cliniko, identity, clock, oldest_session)
+        answers = Answers(clock)
+        preparer = preparer_of(settings, clinician, reader, cliniko, identity, clock, answers, oldest_session)
+        poster = Poster(
+            settings=post_settings(settings, clinician),
+            cliniko=cliniko,
+            ledger=ledger,
+            leases=self.leases,
+            clock=clock,
+            counts=self.counts,
+        )
         return Pipeline(
             settings=ticking,
             heidi=heidi,
@@ -246,14 +259,8 @@ class Worker:
             preparer=preparer,
             doubts=DoubtResolver(cliniko=cliniko, identity=identity, ledger=ledger, looks=looks, clock=clock),
             first_look=FirstLook(cliniko=cliniko, identity=identity, ledger=ledger, clock=clock),
-            poster=Poster(
-                settings=post_settings(settings, clinician),
-                cliniko=cliniko,
-                ledger=ledger,
-                leases=self.leases,
-                clock=clock,
-                counts=self.counts,
-            ),
+            poster=poster,
+            ahead=self._read_ahead(settings, clinician, reader, preparer, answers, poster),
             amender=Amender(
                 cliniko=cliniko,
                 ledger=ledger,
@@ -268,6 +275,31 @@ class Worker:
             identity=identity,
             keys={"heidi": settings.heidi_key, "cliniko": clinician.cliniko_api_key},
             clock=clock,
+        )
+
+    def _read_ahead(
+        self,
+        settings: Settings,
+        clinician: ClinicianSettings,
+        reader: SessionReader,
+        preparer: Preparer,
+        answers: Answers,
+        poster: Poster,
+    ) -> ReadAhead:
+        """Its requests share the clinician's budget, but for the places that the notes themselves will need."""
+        budget = AheadBudget(self.budget(settings, clinician), "cliniko")
+        cliniko = cliniko_client(settings, clinician, self._clock, budget, AHEAD, observe=self.counts.request)
+
+        def is_as_met(entry: Entry, text: str) -> bool:
+            text_hash = self.ledger.keyed_hash(text.strip())
+            return text_hash == entry.text_hash and not poster.was_rehearsed(entry, text_hash)
+
+        return ReadAhead(
+            reader=reader,
+            preparer=preparer,
+            patients=preparer.patients.through(Charts(cliniko, answers)),
+            cliniko=cliniko,
+            is_as_met=is_as_met,
         )
 
 
@@ -373,7 +405,7 @@ def bench_of(
     identity = Identity(cliniko=cliniko, heidi_user_id=clinician.heidi_user_id, time_zone=settings.timezone)
     state = Views(ledger.engine).clinicians().get(clinician.heidi_user_id) if ledger else None
     reader = SessionReader(heidi, clock)
-    preparer = preparer_of(settings, clinician, heidi, cliniko, identity, clock)
+    preparer = preparer_of(settings, clinician, reader, cliniko, identity, clock, Answers(clock))
 
     def planner(scope: PlanScope) -> Planner:
         return Planner(

@@ -5,17 +5,19 @@ since "archived" and "not a patient" must not look alike, and merges are followe
 """
 
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from datetime import date
 from functools import partial
 
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
+from sync_worker.fresh import Fresh
 from sync_worker.model import Patient
 
-FRESH_SECONDS = 60.0
 NEVER_ASKED = float("inf")
-MOST_ANSWERS = 256
+MOST_CHARTS = 2_000
 ID, LARGEST_ID = re.compile(r"[0-9]{1,19}"), 2**63 - 1
 LONGEST_PART = 40
 """Letters of a family name that are asked for. Few are longer, and an address must hold them."""
@@ -23,14 +25,43 @@ MOST_MERGES = 10
 """How far a chain of merged charts is followed: a loop must end."""
 
 
-class Charts:
-    """One clinician's view of the practice's charts. `forget` ends the tick."""
+class Answers:
+    """What was asked of the charts by all who work for one clinician, each chart as it was read last. Thread-safe."""
 
-    def __init__(self, cliniko: ClinikoClient, clock: Clock) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._fresh: Fresh[tuple[str, str], list[Patient]] = Fresh(clock)
+        self._newest: OrderedDict[str, Patient] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, question: tuple[str, str], ask: Callable[[], list[Patient]]) -> tuple[list[Patient], float]:
+        """The charts that are the answer, and until when it may be relied upon. Raises what `ask` does."""
+        answer = self._fresh.get(question, lambda: self._noted(ask()))
+        with self._lock:  # perhaps read again since by another search
+            return [self._newest.get(chart.patient_id, chart) for chart in answer.value], answer.until
+
+    def forget(self) -> None:
+        """The tick is over, or more time than it counted on: what was read is let go."""
+        self._fresh.forget()
+        with self._lock:
+            self._newest.clear()
+
+    def _noted(self, charts: list[Patient]) -> list[Patient]:
+        with self._lock:
+            for chart in charts:
+                self._newest[chart.patient_id] = chart
+                self._newest.move_to_end(chart.patient_id)
+            while len(self._newest) > MOST_CHARTS:
+                self._newest.popitem(last=False)
+        return charts
+
+
+class Charts:
+    """One clinician's view of the practice's charts, for one decision after another."""
+
+    def __init__(self, cliniko: ClinikoClient, answers: Answers) -> None:
+        """`answers` are shared with whoever else looks for the same clinician."""
         self._cliniko = cliniko
-        self._clock = clock
-        self._answers: dict[tuple[str, str], tuple[list[Patient], float]] = {}
-        self._newest: dict[str, Patient] = {}
+        self._answers = answers
         self._fresh_until = NEVER_ASKED
 
     def decide_anew(self) -> None:
@@ -97,23 +128,13 @@ class Charts:
 
     def forget(self) -> None:
         """The tick is over, or more time than it counted on: what was read is let go."""
-        self._answers.clear()
-        self._newest.clear()
+        self._answers.forget()
 
     def _one(self, patient_id: str) -> list[Patient]:
         chart = self._cliniko.find_patient(patient_id)
         return [chart] if chart is not None else []
 
     def _ask(self, by: str, value: str, ask: Callable[[], list[Patient]]) -> list[Patient]:
-        answer, until = self._answers.get((by, value), (None, 0.0))
-        if answer is not None and self._clock.monotonic() < until:
-            self._fresh_until = min(self._fresh_until, until)
-            return [self._newest[chart.patient_id] for chart in answer]  # perhaps read again since by another search
-        until = self._clock.monotonic() + FRESH_SECONDS  # counted from before the request
-        answer = ask()
-        if len(self._answers) >= MOST_ANSWERS:
-            self._answers.clear()
-        self._answers[by, value] = (answer, until)
-        self._newest |= {chart.patient_id: chart for chart in answer}
+        charts, until = self._answers.get((by, value), ask)
         self._fresh_until = min(self._fresh_until, until)
-        return answer
+        return charts

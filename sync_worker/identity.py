@@ -52,19 +52,21 @@ class Identity:
         self._must_be_proved = False
         self._keys_before = 0
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self._zone_name: str | None = None
 
     def practitioner(self) -> Practitioner:
         """Whom the key stands for. Raises `NotAuthorised` for a refused key, and for somebody else's."""
-        with self._lock:
-            known, asked_by = self._practitioner, self._keys_before
-        if known is not None:
-            return known
-        who = self._remembered() or self._asked()
-        with self._lock:
-            if asked_by == self._keys_before:  # else that was an answer about the key before
-                self._practitioner = who
-        return who
+        with self._asking:  # who comes meanwhile finds the answer
+            with self._lock:
+                known, asked_by = self._practitioner, self._keys_before
+            if known is not None:
+                return known
+            who = self._remembered() or self._asked()
+            with self._lock:
+                if asked_by == self._keys_before:  # else that was an answer about the key before
+                    self._practitioner = who
+            return who
 
     def forget(self) -> None:
         """The key is another one: whom it stands for must be asked again before anything is written by it."""

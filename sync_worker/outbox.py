@@ -5,12 +5,14 @@ pipeline's.
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from enum import Enum, auto
 from functools import partial
 from typing import Protocol
 
 from sync_worker import lifecycle
+from sync_worker.ahead import ReadAhead
 from sync_worker.clock import Clock
 from sync_worker.errors import (
     ConfigurationError,
@@ -36,6 +38,7 @@ class Delivers(Protocol):
 
     ledger: Ledger
     clock: Clock
+    ahead: ReadAhead
 
     def deliver(self, lease: Lease, entry: Entry) -> "Delivery":
         """Carry one document to Cliniko, or say why not."""
@@ -96,19 +99,23 @@ class Outbox:
         if self._ledger.clinicians.is_paused(self._lease.clinician_id):
             self._pipeline.note_pause(self._lease)
             return False
-        started_at = self._clock.monotonic()
         try:
-            for entry in self._due():
-                self._clock.check_stop()
-                if self._clock.monotonic() - started_at > self._longest:
-                    return True
-                if entry.bound and self._doubts_in_a_row:
-                    continue  # its one more request is not to be spent while others get no answer
-                self._note(self._deliver_safely(entry))
-                if self._is_over:
-                    break
+            with closing(self._pipeline.ahead.along(self._due())) as line:
+                return self._deliver_each(line)
         finally:
             self._postpone_failed()
+
+    def _deliver_each(self, line: Iterator[Entry]) -> bool:
+        started_at = self._clock.monotonic()
+        for entry in line:
+            self._clock.check_stop()
+            if self._clock.monotonic() - started_at > self._longest:
+                return True
+            if entry.bound and self._doubts_in_a_row:
+                continue  # its one more request is not to be spent while others get no answer
+            self._note(self._deliver_safely(entry))
+            if self._is_over:
+                break
         return False
 
     def _due(self) -> Iterator[Entry]:

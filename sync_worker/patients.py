@@ -5,6 +5,7 @@ person will want to see more. Answers hold ids and names of fields, never values
 """
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import date, tzinfo
 
@@ -13,7 +14,6 @@ from anyascii import anyascii
 from sync_worker.charts import Charts
 from sync_worker.clock import Clock
 from sync_worker.diary import Diary
-from sync_worker.heidi import HeidiClient
 from sync_worker.matching import (
     IDENTITY,
     Evidence,
@@ -53,25 +53,41 @@ be in the mailbox, in whatever capitals it is written; and that no other one fir
 class Patients:
     """Finds the patient of each of one clinician's sessions. Reads only.
 
-    `identifiers` must agree before a note is filed without asking; `zone` gives the practice's time zone.
+    `identifiers` must agree before a note is filed without asking; `zone` gives the practice's time zone, `profile`
+    Heidi's record of a patient by its id.
     """
 
     def __init__(
         self,
         *,
-        heidi: HeidiClient,
+        profile: Callable[[str], PatientProfile | None],
         charts: Charts,
         diary: Diary,
         identifiers: int,
         zone: Callable[[], tzinfo],
         clock: Clock,
     ) -> None:
-        self._heidi = heidi
+        self._profile = profile
         self._charts = charts
         self._diary = diary
         self._identifiers = identifiers
         self._zone = zone
         self._clock = clock
+
+    def through(self, charts: Charts) -> "Patients":
+        """The same, but that it reads charts in another way."""
+        other = copy(self)
+        other._charts = charts
+        return other
+
+    def read_ahead(self, session: Session, entry: Entry) -> None:
+        """Ask for the charts that `patient_for` will look at first. Raises `RemoteError`."""
+        if entry.pinned and entry.patient_id is not None:
+            self._charts.with_id(entry.patient_id)
+        elif session.consent is not False:
+            hint = self._completed(session)
+            if isinstance(hint, Hint):
+                self._pointed_to(hint)
 
     def patient_for(self, session: Session, entry: Entry | None) -> MatchOutcome:
         """The chart that a session's note goes to, or why there is none.
@@ -192,11 +208,7 @@ class Patients:
 
     def _look_wider(self, session: Session, hint: Hint) -> tuple[MatchOutcome, list[Patient]]:
         """The answer of the rules, and the charts that it is about."""
-        born = self._usable(hint).birth_date
-        found = [*self._charts.with_id((hint.linked_patient_id or "").strip())]
-        found += self._charts.born(born) if born else []
-        found += self._charts.with_email(hint.email) if hint.email else []
-        charts = self._charts.with_survivors(found)
+        charts = self._charts.with_survivors(self._pointed_to(hint))
         match = self._by_rules(session, hint, charts)
         if match.rule == NO_RULE:  # a person will want to see who is alike
             charts = self._charts.with_survivors([*charts, *self._alike(hint)])
@@ -205,6 +217,14 @@ class Patients:
             charts = self._charts.with_survivors([*charts, *namesakes])
             match = self._by_rules(session, hint, charts)
         return match, charts
+
+    def _pointed_to(self, hint: Hint) -> list[Patient]:
+        """The charts that the hint's link, birth date and e-mail lead to."""
+        born = self._usable(hint).birth_date
+        found = [*self._charts.with_id((hint.linked_patient_id or "").strip())]
+        found += self._charts.born(born) if born else []
+        found += self._charts.with_email(hint.email) if hint.email else []
+        return found
 
     def _namesakes(self, hint: Hint, match: Matched, charts: list[Patient]) -> list[Patient]:
         """Whoever may have the very name that was typed, where exact name and birth date do not carry the match.
@@ -258,7 +278,7 @@ class Patients:
 
     def _profile_of(self, session: Session) -> PatientProfile | None:
         profile_id = session.patient_profile_id
-        return self._heidi.find_patient_profile(profile_id) if profile_id else None
+        return self._profile(profile_id) if profile_id else None
 
     def _lead_apart(self, *links: str) -> bool:
         """Whether patient ids that are linked to one session are not all one patient's."""

@@ -16,6 +16,7 @@ from functools import partial
 
 from sync_worker import lifecycle
 from sync_worker.advice import PAUSED_ITSELF
+from sync_worker.ahead import ReadAhead
 from sync_worker.amend import Amender
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
@@ -99,6 +100,7 @@ class Pipeline:
         first_look: FirstLook,
         amender: Amender,
         poster: Poster,
+        ahead: ReadAhead,
         identity: Identity,
         keys: Mapping[str, Key],
         clock: Clock,
@@ -116,6 +118,7 @@ class Pipeline:
         self.first_look = first_look
         self.amender = amender
         self.poster = poster
+        self.ahead = ahead
         self.siblings = Siblings(ledger, cliniko)
         self.one_patient = OnePatient(ledger, preparer.patients)
         self.identity = identity

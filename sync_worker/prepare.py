@@ -102,7 +102,7 @@ class Preparer:
         route = self.route_for(document)
         if route.action == "skip":
             return Skipped(Reason.ROUTE)
-        if route.action == "review" and not (entry is not None and entry.pinned):
+        if _asks(route, entry):
             return NeedsReview(Reason.ROUTE)
         template = self._template(route)  # first: where it is not there, every other request is in vain
         match = self.patients.patient_for(session, entry)
@@ -115,6 +115,13 @@ class Preparer:
         note = replace(note, booking_id=self.patients.booking_for(session, match.patient_id))
         reference, fresh_until = self._reference(session, document), self.patients.fresh_until
         return Prepared(note, reference, match.rule or None, match.candidates, fresh_until)
+
+    def may_be_filed(self, document: Document, entry: Entry) -> bool:
+        """Whether a document's route lets it be filed, as far as is known without asking."""
+        route = self.route_for(document)
+        if route.action == "skip" or _asks(route, entry):
+            return False
+        return route.cliniko_template is None or self._templates.is_at_hand(route.cliniko_template)
 
     def note(self, session: Session, document: Document, patient_id: str) -> Note:
         """What would be sent for a document, were it this patient's. Raises `ConversionError`."""
@@ -176,6 +183,11 @@ class Preparer:
 
     def _template(self, route: Route) -> Template | None:
         return self._templates.find(route.cliniko_template) if route.cliniko_template is not None else None
+
+
+def _asks(route: Route, entry: Entry | None) -> bool:
+    """Whether a route puts its documents before a person, who has not chosen the patient yet."""
+    return route.action == "review" and not (entry is not None and entry.pinned)
 
 
 def _fits(route: Route, document: Document) -> bool:

@@ -3,43 +3,36 @@
 The patients' words pass through here in memory only.
 """
 
-from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 
 from sync_worker.clock import Clock
 from sync_worker.convert import has_words
 from sync_worker.errors import NotAuthorised, RemoteError
+from sync_worker.fresh import Answered, Fresh
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import Ledger
 from sync_worker.matching import usable_birth_date
 from sync_worker.model import Document, HintSeen, PatientProfile, Session
 
-FRESH_SECONDS = 60.0
-MOST_SESSIONS = 256
 NO_PROFILE = PatientProfile(None, None, None)
 """In place of one that Heidi has no more."""
 
 
-@dataclass(slots=True)
-class _Reading:
-    at: datetime
-    fresh_until: float
-    documents: list[Document] | None
-    session: Session | None = None
-
-
 class SessionReader:
-    """Reads sessions and their documents, each at most once a minute."""
+    """Reads sessions, their documents and their patients' profiles, each at most once a minute. Thread-safe."""
 
     def __init__(self, heidi: HeidiClient, clock: Clock) -> None:
         self._heidi = heidi
         self._clock = clock
-        self._readings: OrderedDict[str, _Reading] = OrderedDict()
+        self._documents: Fresh[str, list[Document] | None] = Fresh(clock)
+        self._sessions: Fresh[str, Session | None] = Fresh(clock)
+        self._profiles: Fresh[str, PatientProfile | None] = Fresh(clock)
 
     def documents(self, session_id: str) -> list[Document] | None:
         """The session's documents with words in them, as of `read_at`; None if Heidi has no such session any more."""
-        return self._reading(session_id).documents
+        return self._reading(session_id).value
 
     def document(self, session_id: str, document_id: str) -> Document | None:
         """One document of a session; None if it is gone, or blank."""
@@ -47,27 +40,26 @@ class SessionReader:
 
     def read_at(self, session_id: str) -> datetime:
         """When the documents were asked for: what a text's rest is measured from."""
-        return self._reading(session_id).at
+        return self._reading(session_id).asked_at
 
     def session(self, session_id: str) -> Session | None:
         """The session itself; None if Heidi has it no more."""
-        reading = self._reading(session_id)
-        if reading.session is None and reading.documents is not None:
-            reading.session = self._found(session_id)
-        return reading.session
+        return self._session(session_id) if self.documents(session_id) is not None else None
+
+    def profile(self, profile_id: str) -> PatientProfile | None:
+        """Heidi's record of a patient; None if there is none. Raises `RemoteError` for one that cannot be read."""
+        return self._profiles.get(profile_id, partial(self._heidi.find_patient_profile, profile_id)).value
 
     def forget(self) -> None:
         """Let all of it go: a tick is over."""
-        self._readings.clear()
+        for answers in (self._documents, self._sessions, self._profiles):
+            answers.forget()
 
-    def _reading(self, session_id: str) -> _Reading:
-        reading = self._readings.get(session_id)
-        if reading is None or self._clock.monotonic() > reading.fresh_until:
-            reading = self._read(session_id)
-            self._readings[session_id] = reading
-            if len(self._readings) > MOST_SESSIONS:
-                self._readings.popitem(last=False)
-        return reading
+    def _reading(self, session_id: str) -> Answered[list[Document] | None]:
+        return self._documents.get(session_id, partial(self._read, session_id))
+
+    def _session(self, session_id: str) -> Session | None:
+        return self._sessions.get(session_id, partial(self._found, session_id)).value
 
     def _found(self, session_id: str) -> Session | None:
         session = self._heidi.find_session(session_id)
@@ -82,20 +74,18 @@ class SessionReader:
         if profile_id is None or usable_birth_date(session.hint.birth_date, today=today) is not None:
             return session
         try:
-            return replace(session, profile=self._heidi.find_patient_profile(profile_id) or NO_PROFILE)
+            return replace(session, profile=self.profile(profile_id) or NO_PROFILE)
         except NotAuthorised:
             raise
         except RemoteError:
             return replace(session, is_profile_unread=True)
 
-    def _read(self, session_id: str) -> _Reading:
-        at, fresh_until = self._clock.now(), self._clock.monotonic() + FRESH_SECONDS
+    def _read(self, session_id: str) -> list[Document] | None:
         documents = self._heidi.find_documents(session_id)
         if documents is not None:
-            return _Reading(at, fresh_until, [document for document in documents if has_words(document)])
+            return [document for document in documents if has_words(document)]
         # no list of documents: is there no document, or no session?
-        session = self._found(session_id)
-        return _Reading(at, fresh_until, None if session is None else [], session)
+        return None if self._session(session_id) is None else []
 
 
 def hint_seen(ledger: Ledger, session: Session) -> HintSeen:

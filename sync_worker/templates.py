@@ -36,6 +36,11 @@ class Templates:
             raise found
         return found
 
+    def is_at_hand(self, wanted: str) -> bool:
+        """Whether the template was found lately, so that it need not be asked for."""
+        found, until = self._kept.get(wanted, (None, 0.0))
+        return isinstance(found, Template) and self._clock.monotonic() < until
+
     def _ask_for(self, wanted: str) -> Template | ConfigurationError:
         names = self._cliniko.list_templates()
         ids = (

@@ -5,13 +5,14 @@ from itertools import pairwise
 
 import pytest
 
-from sync_worker.charts import FRESH_SECONDS, LONGEST_PART, MOST_ANSWERS, Charts
+from sync_worker.charts import LONGEST_PART, Answers, Charts
+from sync_worker.fresh import FRESH_SECONDS
 from tests.conftest import Clinic, TestClock
 
 
 @pytest.fixture
 def charts(clinic: Clinic) -> Charts:
-    return Charts(clinic.worker.pipelines["physio-1"].cliniko, clinic.clock)
+    return Charts(clinic.worker.pipelines["physio-1"].cliniko, Answers(clinic.clock))
 
 
 def asked(clinic: Clinic) -> Iterator[str]:
@@ -48,12 +49,6 @@ def test_a_decision_is_fresh_for_a_minute_from_before_the_oldest_of_its_answers(
     assert charts.fresh_until == began + 20 + FRESH_SECONDS
     charts.named_like("ones")
     assert charts.fresh_until == began + FRESH_SECONDS
-
-
-def test_no_more_is_kept_than_a_tick_needs(clinic: Clinic, charts: Charts) -> None:
-    for number in range(MOST_ANSWERS + 5):
-        charts.with_id(str(number + 1))
-    assert len(charts._answers) <= MOST_ANSWERS
 
 
 def test_merged_charts_are_followed_to_the_one_that_survived(clinic: Clinic, charts: Charts) -> None:

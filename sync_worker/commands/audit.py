@@ -12,7 +12,7 @@ from sync_worker import audit as comparing
 from sync_worker.audit import Finding, Scope
 from sync_worker.audit_reading import Account, Auditor
 from sync_worker.bootstrap import cliniko_client, heidi_client
-from sync_worker.charts import Charts
+from sync_worker.charts import Answers, Charts
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, print_json, say
@@ -76,7 +76,7 @@ def _audit_one(of: _Audit, clinician: ClinicianSettings) -> Account:
         Auditor(
             heidi=heidi,
             cliniko=cliniko,
-            charts=Charts(cliniko, of.clock),
+            charts=Charts(cliniko, Answers(of.clock)),
             identity=identity,
             reader=SessionReader(heidi, of.clock),
             ledger=of.ledger,

@@ -18,7 +18,7 @@ import httpx
 import stamina
 from sqlalchemy import Engine
 
-from sync_worker import http
+from sync_worker import ahead, http
 from sync_worker.bootstrap import Worker
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.storage import open_engine, sqlite_path
@@ -33,6 +33,7 @@ from sync_worker.sandbox.wire import Reply, Request, Wire
 from sync_worker.settings import load_settings
 from tests.conftest import MORNING, Clinic, TestClock
 from tests.engines import new_file
+from tests.in_turn import InTurn
 
 HEIDI_PORT, CLINIKO_PORT = 1, 2
 Hook = Callable[[Request], None]
@@ -99,7 +100,10 @@ class World(Clinic):
             ledger = Ledger(self.engine or open_engine(self.ledger_url), region="au")
             ledger.prepare_installation(self.clock.now())
             real = http._transport
-            with patch.object(http, "_transport", lambda *how: _Direct(self, real(*how))):
+            with (
+                patch.object(http, "_transport", lambda *how: _Direct(self, real(*how))),
+                patch.object(ahead, "readers", InTurn),
+            ):
                 self._worker = Worker(settings, ledger, self.clock)
         return self._worker
 

@@ -15,13 +15,14 @@ from unittest.mock import patch
 import httpx
 from sqlalchemy import Engine
 
-from sync_worker import http
+from sync_worker import ahead, http
 from sync_worker.bootstrap import Worker
 from sync_worker.commands import setup
 from sync_worker.commands.setup import open_ledger
 from sync_worker.model import TickReport
 from sync_worker.settings import Settings
 from tests.engines import kept_open
+from tests.in_turn import InTurn
 from tests.simulation.clocks import HostClock, ProcessClock
 
 
@@ -144,6 +145,7 @@ class Process:
         with (
             patch.object(setup, "open_engine", _engine),
             patch.object(http, "_transport", lambda *_: _Line(self)),
+            patch.object(ahead, "readers", InTurn),
         ):
             yield
 
