@@ -20,10 +20,11 @@ RUN python3 -m venv /tools && python3 -m venv --without-pip /opt/sync-worker
 ARG PIP_NO_INDEX=""
 ARG PIP_FIND_LINKS=""
 WORKDIR /source
-COPY requirements/run.txt requirements/build.txt requirements/
+# With what SYNC_ENGINE=procrastinate needs: a few small packages that nothing loads otherwise, and one image for both.
+COPY requirements/distributed.txt requirements/build.txt requirements/
 RUN /tools/bin/pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements/build.txt \
  && /tools/bin/pip --python /opt/sync-worker/bin/python install --no-cache-dir --require-hashes --only-binary :all: \
-      --requirement requirements/run.txt
+      --requirement requirements/distributed.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY migrations migrations
 COPY sync_worker sync_worker

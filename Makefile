@@ -130,7 +130,8 @@ lock: ## Pin every dependency anew, with hashes and without addresses; nothing y
 	$(PYTHON) -m venv .venv/lock
 	.venv/lock/bin/pip install --quiet uv
 	$(LOCK) pyproject.toml -o requirements/run.txt
-	$(LOCK) pyproject.toml --group build --group dev -c requirements/run.txt -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra distributed -c requirements/run.txt -o requirements/distributed.txt
+	$(LOCK) pyproject.toml --extra distributed --group build --group dev -c requirements/distributed.txt -o requirements/dev.txt
 	$(LOCK) --group build -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) --group match-report --no-deps -o requirements/match-report.txt
 

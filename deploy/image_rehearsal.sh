@@ -69,11 +69,11 @@ make_base() {
 
 fetch_wheels() {
     local wanted
-    wanted=$(cat requirements/run.txt requirements/build.txt | sha256sum)
+    wanted=$(cat requirements/distributed.txt requirements/build.txt | sha256sum)
     [ "$(cat "$CACHE/wheels/.of" 2>/dev/null)" != "$wanted" ] || return 0
     rm -rf "$CACHE/wheels"
     "$PYTHON" -m pip download -qq --disable-pip-version-check --require-hashes --only-binary :all: \
-        --dest "$CACHE/wheels" --requirement requirements/run.txt --requirement requirements/build.txt
+        --dest "$CACHE/wheels" --requirement requirements/distributed.txt --requirement requirements/build.txt
     echo "$wanted" >"$CACHE/wheels/.of"
 }
 

@@ -1,4 +1,4 @@
-"""Writes what a release is made of, as CycloneDX JSON: every package that requirements/run.txt locks, with its hashes.
+"""Writes what a release is made of, as CycloneDX JSON: every package that requirements/distributed.txt locks.
 
 cyclonedx-bom reads the lock and needs no network. It does not see our version, which stands in the code and not in
 pyproject.toml, nor which packages we ask for ourselves: both are added here. The same bytes come out each time.
@@ -41,7 +41,7 @@ def _read_lock() -> dict[str, Any]:
         "cyclonedx_py",
         "requirements",
         *options,
-        ROOT / "requirements/run.txt",
+        ROOT / "requirements/distributed.txt",
     ]
     written = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     bom: dict[str, Any] = json.loads(written)
@@ -50,7 +50,8 @@ def _read_lock() -> dict[str, Any]:
 
 def _say_what_we_ask_for(bom: dict[str, Any], ours: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked_for = {_plain(re.split(r"[^A-Za-z0-9._-]", one)[0]) for one in project["dependencies"]}
+    asked = [*project["dependencies"], *project["optional-dependencies"]["distributed"]]  # the image holds both
+    asked_for = {_plain(re.split(r"[^A-Za-z0-9._-]", one)[0]) for one in asked}
     references = sorted(one["bom-ref"] for one in bom["components"] if _plain(one["name"]) in asked_for)
     others = [one for one in bom.get("dependencies", []) if one["ref"] != ours]
     bom["dependencies"] = [*others, {"ref": ours, "dependsOn": references}]

@@ -40,7 +40,6 @@ from sync_worker.rate import AheadBudget, Budget, RateBudget
 from sync_worker.reading import SessionReader
 from sync_worker.settings import ClinicianSettings, Mode, Settings
 
-CLINICIANS_AT_ONCE = 8
 PAGE_DEADLINE_SECONDS = 6.0
 PAGE_SILENCE_SECONDS = 60.0
 """Somebody waits for a page: it asks once, not long, and then leaves a service that does not answer alone."""
@@ -174,6 +173,7 @@ class Worker:
         longest_request = max(settings.heidi_timeout_seconds, settings.cliniko_timeout_seconds)
         self.pulse = Pulse(clock, request_seconds=longest_request)
         self._clock = TickClock(clock, self.pulse)
+        self.ticks_at_once = settings.sync_ticks_at_once
         self._expected = expected_of(settings)
         collecting = collect_settings(settings)
         self.purge = Purge(ledger.engine, lookback=collecting.lookback)
@@ -192,7 +192,7 @@ class Worker:
 
     def tick_all(self, *, full: bool) -> list[TickReport]:
         """One tick of every clinician, side by side."""
-        with ThreadPoolExecutor(max_workers=min(CLINICIANS_AT_ONCE, len(self.pipelines))) as pool:
+        with ThreadPoolExecutor(max_workers=min(self.ticks_at_once, len(self.pipelines))) as pool:
             return list(pool.map(lambda user_id: self.tick(user_id, full=full), self.pipelines))
 
     def alarms(self) -> list[Alarm]:

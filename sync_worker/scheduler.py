@@ -25,7 +25,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from sync_worker.bootstrap import CLINICIANS_AT_ONCE, Worker
+from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
 from sync_worker.collect import night_of
 from sync_worker.errors import LedgerMismatch, LedgerUnavailable
@@ -88,12 +88,15 @@ class Service:
         *,
         poll_seconds: int,
         clock: SystemClock,
+        at_once: int = 8,
         watch: Watch | None = None,
         notifier: Notifier | None = None,
         is_page_ready: Callable[[], bool] = lambda: True,
         give_up: Callable[[], None] = end_process,
     ) -> None:
-        """`notifier` hears how the service is; `give_up` is called where no tick happens any more."""
+        """`at_once` is how many clinicians tick beside each other at most.
+
+        `notifier` hears how the service is; `give_up` is called where no tick happens any more."""
         self._worker = worker
         self._clock = clock
         self._poll_seconds = poll_seconds
@@ -106,7 +109,7 @@ class Service:
         self._lock = threading.Lock()
         self._scheduler = BackgroundScheduler(
             executors={
-                "default": ThreadPoolExecutor(min(CLINICIANS_AT_ONCE, len(worker.pipelines))),
+                "default": ThreadPoolExecutor(min(at_once, len(worker.pipelines))),
                 "watch": ThreadPoolExecutor(1),
                 "tell": ThreadPoolExecutor(1),  # a mail server may let it wait
                 "night": ThreadPoolExecutor(1),

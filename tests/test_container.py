@@ -56,7 +56,7 @@ def test_the_image_runs_as_a_fixed_user_with_a_health_check_and_nothing_but_hash
     assert re.search(r"\nHEALTHCHECK .* CMD \[\"sync-worker\", \"health\"\]\n", last)
     assert "pip" not in last
     assert DOCKERFILE.count("\nADD ") == 0
-    for requirements in ("requirements/run.txt", "requirements/build.txt"):
+    for requirements in ("requirements/distributed.txt", "requirements/build.txt"):
         assert re.search(rf"--require-hashes --only-binary :all: (\\\n +)?--requirement {requirements}", DOCKERFILE)
 
 

@@ -195,6 +195,16 @@ def test_missing_malformed_and_contradicting_settings_are_all_said_at_once(folde
     assert len(said) == 7
 
 
+def test_the_engine_of_several_workers_needs_postgres() -> None:
+    assert "Postgres" in the_problem({"SYNC_ENGINE": "procrastinate"})
+
+
+def test_the_engine_of_several_workers_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    said = the_problem({"SYNC_ENGINE": "procrastinate", "DATABASE_URL": "postgresql://u:p@db/sync"})
+    assert "requirements/distributed.txt" in said
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -240,7 +250,9 @@ def test_missing_malformed_and_contradicting_settings_are_all_said_at_once(folde
         ("SYNC_DATA_RESIDENCY", "none"),
         ("SYNC_ALLOWED_HOSTS", "*.example.com"),
         ("SYNC_ALLOWED_HOSTS", "https://a.example"),
-        ("SYNC_ENGINE", "procrastinate"),
+        ("SYNC_ENGINE", "celery"),
+        ("SYNC_TICKS_AT_ONCE", "0"),
+        ("SYNC_TICKS_AT_ONCE", "65"),
         ("SYNC_WEB_BIND", "everywhere"),
         ("SYNC_WEB_TRUSTED_PROXIES", "*"),
         ("SYNC_WEB_TRUSTED_PROXIES", "proxy.example.com"),

@@ -52,6 +52,7 @@ def _serve(settings: Settings, ledger: Ledger, leases: Leases, clock: SystemCloc
                 worker,
                 poll_seconds=settings.sync_poll_interval_seconds,
                 clock=clock,
+                at_once=settings.sync_ticks_at_once,
                 watch=watch,
                 notifier=Notifier(settings.supervisor, clock),
                 is_page_ready=lambda: page.is_ready,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sync_worker.settings.values import (
         SECRETS,
         ClinicianSettings,
+        Engine,
         HtmlKind,
         MailTls,
         Mode,
@@ -29,6 +30,7 @@ else:
 __all__ = [
     "SECRETS",
     "ClinicianSettings",
+    "Engine",
     "HtmlKind",
     "MailTls",
     "Mode",

@@ -5,6 +5,7 @@ may be, and the rule that clinical data stays in Australia. It tells everything 
 repeat a value it refused: it may be a key or a person's address. Nothing else in this program reads the environment.
 """
 
+import importlib.util
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -80,6 +81,13 @@ class Mode(StrEnum):
 
     AUTO = "auto"
     REHEARSE = "rehearse"
+
+
+class Engine(StrEnum):
+    """Who runs the ticks: this process alone, or any number of workers on one Postgres ledger."""
+
+    EMBEDDED = "embedded"
+    PROCRASTINATE = "procrastinate"
 
 
 class MailTls(StrEnum):
@@ -262,9 +270,8 @@ class Settings(BaseSettings):
         BeforeValidator(residency.host_names),
         _must("host names with commas between them, no addresses or *"),
     ] = ()
-    sync_engine: Annotated[
-        Literal["embedded"], BeforeValidator(str.lower), _must("embedded: procrastinate is not in this version")
-    ] = "embedded"
+    sync_engine: Annotated[Engine, BeforeValidator(str.lower), _must("embedded or procrastinate")] = Engine.EMBEDDED
+    sync_ticks_at_once: Annotated[int, _whole("clinicians", 1, 64)] = 8
 
     sync_web_enabled: Switch = True
     sync_web_bind: Annotated[str, _matching(HOST_AND_PORT), _must("HOST:PORT")] = DEFAULT_BIND
@@ -412,6 +419,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, env_file: Path | 
         "the address at which Cliniko may write to you",
     )
     problems.sentences.extend(_residency_problems(settings, labelled, problems.about))
+    problems.sentences.extend(_engine_problems(settings))
     problems.sentences.extend(_mail_problems(settings))
     problems.sentences.extend(_page_problems(settings))
     if problems.sentences:
@@ -517,6 +525,22 @@ def _residency_problems(settings: Settings, labelled: Labelled, refused: Collect
     for name in ("SYNC_HEARTBEAT_URL", "SYNC_ALERT_WEBHOOK_URL"):
         if address := getattr(settings, name.lower()):
             yield from residency.listed_url_problems(name, address.get_secret_value(), listed)
+
+
+def _engine_problems(settings: Settings) -> Iterator[str]:
+    """What the engine of several workers needs, one thing at a time."""
+    if settings.sync_engine is not Engine.PROCRASTINATE:
+        return
+    if settings.database_url.get_secret_value().startswith("sqlite"):
+        yield (
+            "SYNC_ENGINE=procrastinate needs Postgres: set DATABASE_URL to postgresql+psycopg://USER:PASSWORD@HOST/NAME"
+            " (`sync-worker db move` takes a ledger there), or SYNC_ENGINE to embedded."
+        )
+    elif importlib.util.find_spec("procrastinate") is None:
+        yield (
+            "SYNC_ENGINE=procrastinate needs the package procrastinate, which is not installed here: install "
+            "requirements/distributed.txt, or set SYNC_ENGINE to embedded."
+        )
 
 
 def _mail_problems(settings: Settings) -> Iterator[str]:
