@@ -20,7 +20,16 @@ from sync_worker.cliniko_values import (
     text_or_blank,
     zone_of,
 )
-from sync_worker.errors import InvalidResponse, LeaseLost, NotAuthorised, NotConnected, Rejected, RemoteError, Stopping
+from sync_worker.errors import (
+    InvalidResponse,
+    LeaseLost,
+    LedgerUnavailable,
+    NotAuthorised,
+    NotConnected,
+    Rejected,
+    RemoteError,
+    Stopping,
+)
 from sync_worker.fields import id_of, mapping_of
 from sync_worker.http import Answer, HttpClient, Params
 from sync_worker.model import (
@@ -237,6 +246,8 @@ class ClinikoClient:
             return NotSent("lease_lost")  # raised before the first byte only
         except Stopping:
             return NotSent("stopping")  # raised before the request only
+        except LedgerUnavailable:
+            return NotSent("ledger_unavailable")  # no place in the rate budget that is kept there
         except NotConnected:
             return NotSent("not_connected")
         except RemoteError as error:

@@ -11,7 +11,7 @@ from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.convert import canonical_text
 from sync_worker.counts import Counts
-from sync_worker.errors import LeaseLost, RemoteError, Stopping, Unavailable
+from sync_worker.errors import LeaseLost, LedgerUnavailable, RemoteError, Stopping, Unavailable
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.attempts import Claim
 from sync_worker.ledger.leases import Leases
@@ -172,6 +172,8 @@ class Poster:
                 raise Stopping
             case NotSent("lease_lost"):
                 raise LeaseLost
+            case NotSent("ledger_unavailable"):
+                raise LedgerUnavailable("The ledger did not answer just before a request: it is tried again.")
             case NotSent():
                 raise Unavailable("cliniko", "create_note", hint="Cliniko cannot be reached: it is tried again.")
         return Delivery.DONE

@@ -41,6 +41,10 @@ class Book(Protocol):
         """The page, for whoever opened it alone until the block ends; what was changed on it is kept."""
         ...
 
+    def read(self) -> Page:
+        """A copy of the page as it is."""
+        ...
+
 
 class MemoryBook:
     """A page in this process's memory, by its monotonic clock."""
@@ -59,6 +63,11 @@ class MemoryBook:
         """The page, one thread at a time."""
         with self._lock:
             yield self._page
+
+    def read(self) -> Page:
+        """A copy of the page."""
+        with self._lock:
+            return Page(deque(self._page.sent), self._page.blocked_until)
 
 
 class RateBudget:
@@ -100,8 +109,8 @@ class RateBudget:
 
     def left(self) -> int:
         """How many requests may go out at once; 0 while the service told us to wait."""
-        with self._book.opened() as page:
-            return self._free(page, self._book.now())
+        page = self._book.read()
+        return self._free(page, self._book.now())
 
     def _take_one_of(self, least_free: int) -> bool:
         """Take a place at once if at least so many are free."""

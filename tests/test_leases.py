@@ -219,3 +219,83 @@ def test_two_names_of_one_ledger_share_its_locks(
         end.callback(other.close)
         assert one.acquire(bench.lease.clinician_id, clock.now()) is not None
         assert other.acquire(bench.lease.clinician_id, clock.now()) is None
+
+
+def test_a_lease_that_is_let_go_is_free_for_another_process_and_the_others_are_not(
+    bench: Bench, clinician: int, leases: Leases, rival: Other
+) -> None:
+    other = Bench(bench.ledger, bench.clock, "physio-2").lease.clinician_id
+    lease = leases.acquire(clinician, bench.clock.now())
+    assert leases.acquire(other, bench.clock.now()) is not None
+    assert lease is not None
+    leases.release(clinician)
+    assert not leases.is_kept(lease)
+    assert rival.ask(clinician) == lease.epoch + 1
+    assert rival.ask(other) is None
+    leases.release(clinician)  # it is not ours any more: nothing happens
+    assert leases.acquire(clinician, bench.clock.now()) is None
+
+
+def test_a_lease_taken_anew_after_a_takeover_is_free_once_it_is_let_go(
+    bench: Bench, clinician: int, leases: Leases, rival: Other
+) -> None:
+    assert leases.acquire(clinician, bench.clock.now()) is not None
+    leases.forget(clinician)
+    assert leases.acquire(clinician, bench.clock.now()) is not None
+    leases.release(clinician)
+    assert rival.ask(clinician) is not None
+
+
+@pytest.fixture
+def several(request: pytest.FixtureRequest, clock: TestClock) -> Iterator[tuple[Bench, Leases, Leases]]:
+    """Two of several workers on one Postgres ledger."""
+    with an_engine(request, "postgres") as engine:
+        bench = emptied_bench(engine, clock)
+        both = Leases(bench.ledger, is_shared=True), Leases(bench.ledger, is_shared=True)
+        yield bench, *both
+        for one in both:
+            one.close()
+
+
+@pytest.mark.postgres
+def test_nobody_is_alone_while_one_of_several_works_though_it_holds_nobody(
+    several: tuple[Bench, Leases, Leases],
+) -> None:
+    bench, first, second = several
+    somebody = Leases(bench.ledger)
+    assert first.join()
+    assert second.join()
+    assert not somebody.is_alone()
+    assert somebody.holder_of(leases_module.WORKING) == first.holder
+    first.close()
+    assert not somebody.is_alone()
+    second.close()
+    assert somebody.is_alone()
+    assert not first.join()
+    assert first.acquire(bench.lease.clinician_id, bench.clock.now()) is None
+    somebody.close()
+    assert first.join()
+
+
+@pytest.mark.postgres
+def test_one_of_several_leads_and_another_follows(several: tuple[Bench, Leases, Leases]) -> None:
+    _, first, second = several
+    assert [first.leads(), second.leads(), first.leads()] == [True, False, True]
+    first.close()
+    assert second.leads()
+
+
+@pytest.mark.postgres
+def test_who_led_tells_of_a_ledger_that_does_not_answer(
+    several: tuple[Bench, Leases, Leases], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, first, second = several
+    assert [first.leads(), second.leads()] == [True, False]
+
+    def fail(*_: object, **__: object) -> None:
+        raise LedgerUnavailable("gone")
+
+    monkeypatch.setattr(leases_module, "reading", fail)
+    first._locks.close()
+    second._locks.close()
+    assert [first.leads(), second.leads()] == [True, False]

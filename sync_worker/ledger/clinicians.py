@@ -66,6 +66,16 @@ class Clinicians:
         """Keep why the clinician's last tick stopped early, and since when ticks do; None when it did not."""
         self._update(clinician_id, trouble=code, trouble_since=since)
 
+    def unheeded(self) -> set[int]:
+        """The clinicians about whom a person decided something since their newest tick began."""
+        query = select(ClinicianRow.id).where(ClinicianRow.decisions != ClinicianRow.heeded)
+        with reading(self.engine) as db:
+            return set(db.execute(query).scalars())
+
+    def heed(self, clinician_id: int) -> None:
+        """A tick begins that carries out whatever was decided by now."""
+        self._update(clinician_id, ClinicianRow.decisions != ClinicianRow.heeded, heeded=ClinicianRow.decisions)
+
     def is_paused(self, clinician_id: int) -> bool:
         """Whether posting is paused, for everybody or for this clinician."""
         with reading(self.engine) as db:

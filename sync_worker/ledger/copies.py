@@ -28,7 +28,7 @@ from sync_worker.ledger.files import (
     snapshot,
     write_backup,
 )
-from sync_worker.ledger.leases import Leases
+from sync_worker.ledger.leases import WORKING, Leases
 from sync_worker.ledger.moves import insert_once
 from sync_worker.ledger.rows import Sums, clear, copy_rows, follow_sequences, make_tables, sums
 from sync_worker.ledger.storage import lock_file, reading, sqlite_path, writing
@@ -265,6 +265,8 @@ def _nobody_working(engine: Engine, now: datetime) -> Iterator[bool]:
     try:
         with reading(engine) as db:
             clinicians = db.execute(select(ClinicianRow.id, ClinicianRow.heidi_user_id)).all()
+        if not leases.is_alone():
+            raise _running(leases.holder_of(WORKING))
         for clinician_id, heidi_user_id in clinicians:
             if leases.acquire(clinician_id, now) is None:
                 raise _running(f"{heidi_user_id} is held by {ledger.clinicians.lease_holder(clinician_id)}")

@@ -229,6 +229,7 @@ class Decisions:
         with writing(self._engine) as db:
             _wake(db)
             trail.lock_trail(db, clinician_id)
+            _wake_for(db, clinician_id)
             where = (
                 BackfillRow.clinician_id == clinician_id,
                 BackfillRow.since == since,
@@ -258,6 +259,7 @@ class Decisions:
                     self._pause(db, clinician_id, now)
                 else:
                     trail.append(db, clinician_id, Event.PAUSED, at=now, actor=self._actor)
+                _wake_for(db, clinician_id)
             if clinician_ids is None:
                 db.execute(update(Installation).values(paused_at=now))
 
@@ -273,6 +275,7 @@ class Decisions:
                 db.execute(update(Installation).values(paused_at=None))
             for clinician_id in self._chosen(db, clinician_ids):
                 trail.append(db, clinician_id, Event.RESUMED, at=now, actor=self._actor)
+                _wake_for(db, clinician_id)
                 if not own:
                     continue
                 where = (ClinicianRow.id == clinician_id, ClinicianRow.paused_at.is_not(None))
@@ -305,6 +308,7 @@ class Decisions:
             owner = db.execute(select(EntryRow.clinician_id).where(EntryRow.id == entry_id)).scalar()
             if owner is not None:
                 trail.lock_trail(db, owner)
+                _wake_for(db, owner)
             row = db.execute(entries().where(EntryRow.id == entry_id).with_for_update()).one_or_none()
             if row is None:
                 raise NotPossible(f"There is no entry {entry_id}: `sync-worker review list` shows them.")
@@ -384,3 +388,9 @@ def _not_before(db: Connection, entry_id: int, now: datetime, surely_ended: time
 def _wake(db: Connection) -> None:
     """Let the running worker notice: it watches this number."""
     db.execute(update(Installation).values(decisions=Installation.decisions + 1))
+
+
+def _wake_for(db: Connection, clinician_id: int) -> None:
+    """Let several workers know for whom: the caller holds the clinician's trail."""
+    values = {"decisions": ClinicianRow.decisions + 1}
+    db.execute(update(ClinicianRow).where(ClinicianRow.id == clinician_id).values(**values))

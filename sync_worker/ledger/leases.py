@@ -26,6 +26,8 @@ from sync_worker.model import Lease
 
 NAMESPACE = 530_800_815
 """First half of the advisory locks' keys, the clinician's row is the second: any number nobody else uses here."""
+WORKING, LEADING = 0, -1
+"""Second halves that no clinician has: that a worker works here, which several may, and which one of them leads."""
 
 
 class _Locks(Protocol):
@@ -35,14 +37,21 @@ class _Locks(Protocol):
 
     def try_lock(self, clinician_id: int) -> bool: ...
 
+    def try_share(self, key: int) -> bool: ...
+
+    def unlock(self, clinician_id: int) -> None: ...
+
     def close(self) -> None: ...
 
 
 class Leases:
-    """The leases of this process. They are kept until `close`, from tick to tick. Thread-safe."""
+    """The leases of this process. They are kept until `close` or `release`, from tick to tick. Thread-safe."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, *, is_shared: bool = False) -> None:
+        """`is_shared` is for one of several workers: it shows that it works here while it holds nobody."""
         self._ledger = ledger
+        self._is_shared = is_shared
+        self._leads = False
         path = sqlite_path(ledger.engine)
         self._held: dict[int, Lease] = {}
         self._lock = threading.Lock()
@@ -58,14 +67,54 @@ class Leases:
         files), all are taken anew, with new epochs, or found with another process. Raises `LedgerUnavailable`.
         """
         with self._lock:
-            if not self._locks.are_kept():
-                self._held.clear()
-                self._locks.close()
+            self._drop_what_is_lost()
+            if self._is_shared and not self._locks.try_share(WORKING):
+                return None
             if clinician_id not in self._held:
                 if not self._locks.try_lock(clinician_id):
                     return None
                 self._held[clinician_id] = self._ledger.clinicians.take_lease(clinician_id, self.holder, now)
             return self._held[clinician_id]
+
+    def release(self, clinician_id: int) -> None:
+        """Let one go, so that another process may have it. Raises nothing: a lock that cannot be let go is gone."""
+        with self._lock:
+            if self._held.pop(clinician_id, None) is None:
+                return
+            try:
+                self._locks.unlock(clinician_id)
+            except LedgerUnavailable:  # with it all others are gone that the same connection held
+                self._held.clear()
+                self._locks.close()
+
+    def is_alone(self) -> bool:
+        """Whether none of several workers works here; none can begin before `close` then. Raises `LedgerUnavailable`.
+
+        A worker that is no other's shows by its leases.
+        """
+        with self._lock:
+            return isinstance(self._locks, _FileLocks) or self._locks.try_lock(WORKING)
+
+    def join(self) -> bool:
+        """Show that one of several workers works here; not where somebody is alone. Raises `LedgerUnavailable`."""
+        with self._lock:
+            self._drop_what_is_lost()
+            return self._locks.try_share(WORKING)
+
+    def leads(self) -> bool:
+        """Whether this is the one of several workers that does what is to be done once. Another follows at its end.
+
+        As it was last known where the ledger does not answer: somebody must be able to tell of that.
+        """
+        with self._lock, suppress(LedgerUnavailable):
+            self._drop_what_is_lost()
+            self._leads = self._locks.try_lock(LEADING)
+        return self._leads
+
+    def _drop_what_is_lost(self) -> None:
+        if not self._locks.are_kept():
+            self._held.clear()
+            self._locks.close()
 
     def holder_of(self, clinician_id: int) -> str:
         """Who holds a clinician's lock, as they described themselves; asked of the lock, which knows it first."""
@@ -110,8 +159,8 @@ class _FileLocks:
     def __init__(self, ledger_path: Path, name: str) -> None:
         self._ledger_path = ledger_path
         self._name = name
-        self._stack = ExitStack()
         self._files: dict[int, IO[str]] = {}
+        self._stacks: dict[int, ExitStack] = {}
 
     def are_kept(self) -> bool:
         """Whether each locked file is still the one that others would try to lock."""
@@ -126,10 +175,17 @@ class _FileLocks:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
-            self._stack.push(attempt.pop_all())
+            self._stacks[clinician_id] = attempt.pop_all()
         self._files[clinician_id] = file
         self._say(file, self._name)
         return True
+
+    def try_share(self, key: int) -> bool:
+        return True  # a file is worked on by one
+
+    def unlock(self, clinician_id: int) -> None:
+        self._say(self._files.pop(clinician_id), "")
+        self._stacks.pop(clinician_id).close()
 
     def holder(self, clinician_id: int) -> str | None:
         """What the lock's holder wrote into its file."""
@@ -139,10 +195,8 @@ class _FileLocks:
             return None
 
     def close(self) -> None:
-        for file in self._files.values():
-            self._say(file, "")
-        self._files.clear()
-        self._stack.close()
+        for clinician_id in list(self._files):
+            self.unlock(clinician_id)
 
     @staticmethod
     def _say(file: IO[str], name: str) -> None:
@@ -162,6 +216,8 @@ class _AdvisoryLocks:
         self._name = name
         self._stack = ExitStack()
         self._db: Connection | None = None
+        self._locked: set[int] = set()
+        """Ours: the server counts how often a lock was taken, and keeps it until it was let go as often."""
 
     def are_kept(self) -> bool:
         """Whether the connection that holds the locks still lives."""
@@ -174,12 +230,27 @@ class _AdvisoryLocks:
         return True
 
     def try_lock(self, clinician_id: int) -> bool:
-        query = "SELECT pg_try_advisory_lock(:namespace, :clinician)"
+        return self._try("pg_try_advisory_lock", clinician_id)
+
+    def try_share(self, key: int) -> bool:
+        """Hold a lock beside others that share it."""
+        return self._try("pg_try_advisory_lock_shared", key)
+
+    def unlock(self, clinician_id: int) -> None:
+        self._locked.discard(clinician_id)
+        self._ask("SELECT pg_advisory_unlock(:namespace, :clinician)", namespace=NAMESPACE, clinician=clinician_id)
+
+    def _try(self, function: str, key: int) -> bool:
+        if key in self._locked:
+            return True
         try:
-            return bool(self._ask(query, namespace=NAMESPACE, clinician=clinician_id))
+            is_ours = bool(self._ask(f"SELECT {function}(:namespace, :key)", namespace=NAMESPACE, key=key))
         except LedgerUnavailable:
             self.close()  # the next try has a connection of its own again
             raise
+        if is_ours:
+            self._locked.add(key)
+        return is_ours
 
     def holder(self, clinician_id: int) -> str | None:
         """How the session that holds the lock calls itself."""
@@ -198,6 +269,7 @@ class _AdvisoryLocks:
                 self._db.invalidate()  # else the pool would keep a connection that may hold the locks
         self._stack.close()
         self._db = None
+        self._locked.clear()
 
     def _ask(self, query: str, **values: int) -> Any:
         if self._db is None:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     LargeBinary,
@@ -119,6 +120,8 @@ class ClinicianRow(Base):
     changed_unseen_at: Mapped[datetime | None]  # a sweep came upon a change that a poll should have shown
     trail_number: Mapped[int] = mapped_column(default=0, server_default="0")  # the tip of this clinician's trail
     trail_hash: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    decisions: Mapped[int] = mapped_column(default=0, server_default="0")  # counts what people decided about them
+    heeded: Mapped[int] = mapped_column(default=0, server_default="0")  # that count as the newest tick found it
 
 
 class LeaseRow(Base):
@@ -130,6 +133,16 @@ class LeaseRow(Base):
     epoch: Mapped[int]
     holder: Mapped[str] = mapped_column(String(128))
     taken_at: Mapped[datetime]
+
+
+class BudgetRow(Base):
+    """What one Cliniko user was asked in the last minute, where several workers ask by the same key."""
+
+    __tablename__ = "budgets"
+
+    key_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    sent: Mapped[list[float]] = mapped_column(JSON)  # when each request left, by the database's clock
+    blocked_until: Mapped[float] = mapped_column(Double)
 
 
 class SessionRow(Base):
