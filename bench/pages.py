@@ -14,22 +14,20 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine, insert, update
 from uvicorn import Config, Server
 
+from bench.ledgers import PATIENT, Filling, fill
 from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
 from sync_worker.commands.setup import open_ledger
 from sync_worker.ledger.accounts import Accounts, Logins
-from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow, SessionRow, TrailRow
-from sync_worker.model import Reason, Role, Status
+from sync_worker.model import Role
 from sync_worker.settings import load_settings
 from sync_worker.web.app import build_app
 from sync_worker.web.office import office_of
@@ -38,8 +36,6 @@ ENTRIES, ASKED = 100_000, 30
 EVERY_WAITING = 50
 """One entry in so many waits for a person."""
 RESULTS = Path(__file__).parent / "results" / "pages.json"
-NOW = datetime.now(UTC)
-PATIENT = "1700000000000000001"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,77 +46,6 @@ class Measurement:
     median_ms: float
     slowest_ms: float
     bytes: int
-
-
-def fill(engine: Engine, clinician_id: int, entries: int) -> None:
-    """So many entries over two years, most of them filed, with three steps of the trail each."""
-    every = timedelta(days=730) / entries
-    for start in range(0, entries, 5_000):
-        numbers = range(start, min(start + 5_000, entries))
-        with engine.begin() as db:
-            db.execute(insert(SessionRow), [_session(n, clinician_id, every) for n in numbers])
-            db.execute(insert(EntryRow), [_entry(n, clinician_id, every) for n in numbers])
-            db.execute(insert(TrailRow), [_step(n, k, clinician_id, every) for n in numbers for k in range(3)])
-            db.execute(insert(AttemptRow), [_attempt(n, every) for n in numbers if n % EVERY_WAITING])
-    with engine.begin() as db:
-        db.execute(update(ClinicianRow).values(trail_number=entries * 3, trail_hash=bytes(32)))
-
-
-def _at(number: int, every: timedelta) -> datetime:
-    return NOW - timedelta(days=730) + number * every
-
-
-def _session(number: int, clinician_id: int, every: timedelta) -> dict[str, object]:
-    at = _at(number, every)
-    values = {"unread": False, "failures": 0, "created_at": at, "first_listed_at": at}
-    return {"clinician_id": clinician_id, "session_id": f"s{number}", **values}
-
-
-def _entry(number: int, clinician_id: int, every: timedelta) -> dict[str, object]:
-    at, waits = _at(number, every), number % EVERY_WAITING == 0
-    candidate = {"patient_id": str(number % 5_000), "for": ["birth_date"], "against": ["given_name"]}
-    return {
-        "clinician_id": clinician_id,
-        "region": "au",
-        "session_id": f"s{number}",
-        "document_id": f"d{number}",
-        "status": Status.REVIEW if waits else Status.POSTED,
-        "reason": Reason.NO_MATCH if waits else None,
-        "status_since": at,
-        "found_at": at,
-        "text_hash": bytes(32),
-        "text_since": at,
-        "due_at": at,
-        "patient_id": None if waits else PATIENT if number % 400 == 1 else str(number % 5_000),
-        "note_id": None if waits else f"n{number}",
-        "evidence": {"candidates": [candidate]} if waits else None,
-        "reference": f"{number:08d}",
-    }
-
-
-def _attempt(number: int, every: timedelta) -> dict[str, object]:
-    at = _at(number, every)
-    of = {"entry_id": number + 1, "number": 1, "kind": "create", "epoch": 1, "patient_id": str(number % 5_000)}
-    ended = {"started_at": at, "ended_at": at, "outcome": "accepted", "note_id": f"n{number}"}
-    return of | ended | {"fingerprint": bytes(32), "looks": 0}
-
-
-STEPS = (("entered", None, "pending"), ("claimed", "pending", "posting"), ("moved", "posting", "posted"))
-
-
-def _step(number: int, step: int, clinician_id: int, every: timedelta) -> dict[str, object]:
-    event, from_status, to_status = STEPS[step]
-    return {
-        "clinician_id": clinician_id,
-        "number": number * 3 + step + 1,
-        "at": _at(number, every),
-        "entry_id": number + 1,
-        "event": event,
-        "from_status": from_status,
-        "to_status": to_status,
-        "actor": "worker",
-        "hash": bytes(32),
-    }
 
 
 @contextmanager
@@ -140,7 +65,7 @@ def serving(url: str, entries: int) -> Iterator[httpx.Client]:
     )
     clock = SystemClock()
     ledger = open_ledger(settings, clock)
-    fill(ledger.engine, ledger.clinicians.enter("physio-1").clinician_id, entries)
+    fill(ledger.engine, Filling(entries, waiting=entries // EVERY_WAITING))
     account = Accounts(ledger.engine).add(
         "owner", Role.ADMIN, "x", heidi_user_id=None, wants_second_factor=False, now=clock.now()
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Engine, bindparam, exists, select, union, update
 
 from sync_worker import lifecycle
 from sync_worker.errors import LeaseLost
@@ -62,13 +62,16 @@ class Sessions:
     def known(self, clinician_id: int, session_ids: Iterable[str]) -> dict[str, KnownSession]:
         """What is remembered of those among these sessions that were listed before."""
         these = {"of_region": self.region, "of_clinician": clinician_id, "of_sessions": list(session_ids)}
+        if not these["of_sessions"]:
+            return {}
         with reading(self.engine) as db:
             return {row.session_id: KnownSession(*row) for row in db.execute(_KNOWN, these)}
 
     def to_reread(self, clinician_id: int, now: datetime) -> list[ListedSession]:
         """Sessions to read again whatever the list says: changed lately, or not readable when last tried."""
         with reading(self.engine) as db:
-            return [ListedSession(*row) for row in db.execute(_TO_REREAD, {"of_clinician": clinician_id, "at": now})]
+            found = db.execute(_TO_REREAD, {"of_clinician": clinician_id, "at": now})
+            return [ListedSession(*row[1:]) for row in found]
 
     def record(
         self,
@@ -105,7 +108,8 @@ class Sessions:
         Else two clinicians who share sessions could wait for each other.
         """
         where = (EntryRow.region == self.region, EntryRow.session_id.in_(session_ids))
-        owners = set(db.execute(select(EntryRow.clinician_id).where(*where).distinct()).scalars())
+        query = select(EntryRow.clinician_id).where(*where).distinct()
+        owners = set(db.execute(query).scalars()) if session_ids else set()
         for clinician_id in sorted(owners | {lease.clinician_id}):
             lock_trail(db, clinician_id)
 
@@ -125,14 +129,15 @@ class _PageRecorder:
 
     def record(self, page: Sequence[SessionSeen]) -> None:
         """Record them, with as few statements for sessions in which nothing changed as for one."""
+        if not page:
+            return
         ids = [seen.session_id for seen in page]
         rows = self._session_rows(ids)
         known: dict[str, list[Entry]] = {session_id: [] for session_id in ids}
         for entry in self._entries_of(*ids):
             known[entry.session_id].append(entry)
         updates = [self._record(seen, rows[seen.session_id], known[seen.session_id]) for seen in page]
-        if updates:
-            self.db.execute(_UPDATE_SESSION, updates)
+        self.db.execute(_UPDATE_SESSION, updates)
 
     def _record(self, seen: SessionSeen, row: Any, known: list[Entry]) -> dict[str, Any]:
         """Record the session's documents; say what its row is to hold."""
@@ -364,14 +369,14 @@ class _PageRecorder:
 
 
 # built once: to build a statement takes longer than to run it
-_TO_REREAD = (
-    select(SessionRow.session_id, SessionRow.created_at, SessionRow.updated_at)
-    .where(
-        SessionRow.clinician_id == bindparam("of_clinician"),
-        or_(and_(SessionRow.unread, SessionRow.retry_at <= bindparam("at")), SessionRow.reread_until > bindparam("at")),
-    )
-    .order_by(SessionRow.id)
+_LISTED = select(SessionRow.id, SessionRow.session_id, SessionRow.created_at, SessionRow.updated_at).where(
+    SessionRow.clinician_id == bindparam("of_clinician")
 )
+# two questions, each with an index of its own: asked as one, SQLite reads every session that there ever was
+_TO_REREAD = union(
+    _LISTED.where(SessionRow.unread, SessionRow.retry_at <= bindparam("at")),
+    _LISTED.where(SessionRow.reread_until > bindparam("at")),
+).order_by("id")
 _KNOWN = select(
     SessionRow.session_id,
     SessionRow.updated_at,

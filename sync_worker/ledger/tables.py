@@ -153,7 +153,8 @@ class SessionRow(Base):
         UniqueConstraint("clinician_id", "session_id"),
         # sessions to read again at a poll although the list brought nothing new of them
         Index("ix_sessions_to_reread", "clinician_id", "reread_until"),
-        Index("ix_sessions_unread", "clinician_id", sqlite_where=text("unread"), postgresql_where=text("unread")),
+        # those that could not be read; SQLite takes an index over a part only where a query spells the part alike
+        Index("ix_sessions_unread", "clinician_id", sqlite_where=text("unread = 1"), postgresql_where=text("unread")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -183,8 +184,9 @@ class EntryRow(Base):
         CheckConstraint("status <> 'review' OR reason IS NOT NULL", name="review_has_reason"),
         # what a tick has to do: due entries of one clinician
         Index("ix_entries_due", "clinician_id", "status", "due_at"),
-        # the entries of a session that was read
-        Index("ix_entries_session", "session_id"),
+        # the entries of a session that was read, and whether any of them is filed: by all that is asked for, since
+        # SQLite, which keeps no count of rows, else prefers an index in which a clinician's every entry matches
+        Index("ix_entries_session", "session_id", "clinician_id", "status"),
         # what else is there of a patient
         Index("ix_entries_patient", "patient_id"),
         # whose note a reference in Cliniko is

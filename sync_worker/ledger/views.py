@@ -164,7 +164,9 @@ class Views:
         began = func.coalesce(SessionRow.created_at, EntryRow.found_at)
         listed = (SessionRow.clinician_id == EntryRow.clinician_id) & (SessionRow.session_id == EntryRow.session_id)
         query = select(func.min(began)).select_from(EntryRow).outerjoin(SessionRow, listed)
-        query = query.where(EntryRow.status.in_(WAITING), EntryRow.note_id.is_(None))
+        # not "is null", for which SQLite would read all that never got a note, rather than those few that wait
+        without_note = func.coalesce(EntryRow.note_id, "") == ""
+        query = query.where(EntryRow.status.in_(WAITING), without_note)
         with reading(self._engine) as db:
             return db.execute(query).scalar()
 

@@ -1,0 +1,129 @@
+"""Whether work takes longer the more there is in the ledger: `python -m bench.ledger`.
+
+Fills ledgers of 1,000, 100,000 and 1,000,000 entries, of which the same few hundred wait for a person, and measures on
+each, on SQLite and on Postgres: a poll without news, a tick that files one document, what `/readyz` asks, and what the
+alarms ask. The figure is the median at the most entries over that at the fewest, nothing subtracted.
+"""
+
+import statistics
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.commands import databases
+from bench.figures import Figure, show, write
+from bench.ledgers import Filling, fill
+from bench.running import a_worker, tick
+from bench.sandboxes import Clinic, Sandboxes
+from sync_worker.bootstrap import Worker
+from sync_worker.ledger import migrate
+from sync_worker.ledger.storage import open_engine
+from sync_worker.ledger.views import Views
+
+SIZES = (1_000, 100_000, 1_000_000)
+TIMES, FILED = 30, 15
+MOST_RATIO = 1.2
+LISTED = 40
+"""Sessions in Heidi's list: all known, and too long unchanged to be read again."""
+
+Medians = dict[str, dict[int, float]]
+"""Milliseconds by what was measured on which database, and by the ledger's entries."""
+
+
+def run(sizes: Sequence[int] = SIZES) -> list[Figure]:
+    """By how much each kind of work takes longer at the most entries than at the fewest."""
+    return figures_of(measure(sizes))
+
+
+def figures_of(medians: Medians) -> list[Figure]:
+    """The ratio of the largest ledger to the smallest, and what the largest took."""
+    figures = []
+    for what, by_size in medians.items():
+        least, most = min(by_size), max(by_size)
+        figures.append(Figure(f"{what}, {most:,} entries", by_size[most], "ms"))
+        ratio = by_size[most] / by_size[least]
+        figures.append(Figure(f"the same, {most:,} entries over {least:,}", ratio, target=MOST_RATIO))
+    return figures
+
+
+def measure(sizes: Sequence[int] = SIZES, only: str = "") -> Medians:
+    """The medians, in milliseconds."""
+    medians: Medians = {}
+    for size in sizes:
+        with databases(only=only) as urls:
+            for kind, url in urls.items():
+                _make(url, size)
+                with _at_work(url) as (services, worker):
+                    for what, took in _medians(services, worker):
+                        medians.setdefault(f"{what}, {kind}", {})[size] = took
+    return medians
+
+
+def _make(url: str, size: int) -> None:
+    engine = open_engine(url, pooled=True)
+    migrate.upgrade(engine)
+    fill(engine, Filling(size, waiting=min(300, size // 3), pending=20, skipped_every=20))
+    engine.dispose()
+
+
+@contextmanager
+def _at_work(url: str) -> Iterator[tuple[Sandboxes, Worker]]:
+    """A worker on a ledger that has filed what is in Heidi's list already."""
+    with Sandboxes() as services:
+        services.fill(Clinic(LISTED, datetime.now(UTC)))
+        with a_worker(services.environment, url, SYNC_BRAKE_POSTS_PER_HOUR="1000") as worker:
+            tick(worker, full=True)
+            if services.notes() != LISTED:
+                raise SystemExit(f"{services.notes()} of {LISTED} documents were filed")
+            yield services, worker
+
+
+def _medians(services: Sandboxes, worker: Worker) -> Iterator[tuple[str, float]]:
+    views = Views(worker.ledger.engine)
+    yield "a poll without news", _median(lambda: tick(worker), TIMES)
+    yield "/readyz", _median(views.clinicians, TIMES)
+    yield "alarms", _median(worker.alarms, TIMES)
+    yield "a tick that files a note", _median(lambda: tick(worker), FILED, before=lambda: _add_one(services))
+    if services.notes() != LISTED + FILED + 1:
+        raise SystemExit("not every tick filed its document")
+
+
+def _add_one(services: Sandboxes) -> None:
+    services.add(1, now=datetime.now(UTC))
+
+
+def _median(work: Callable[[], object], times: int, *, before: Callable[[], None] = lambda: None) -> float:
+    """Milliseconds, after once to warm up."""
+    took = []
+    for _ in range(times + 1):
+        before()
+        started = time.perf_counter()
+        work()
+        took.append((time.perf_counter() - started) * 1000)
+    return statistics.median(took[1:])
+
+
+def main() -> None:
+    """Fill, measure, print, write."""
+    arguments = ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    arguments.add_argument("--size", type=int, action="append", help="entries of a ledger; may be repeated")
+    arguments.add_argument("--only", default="", help="sqlite or postgres")
+    asked = arguments.parse_args()
+    sizes = tuple(asked.size or SIZES)
+    medians = measure(sizes, asked.only)
+    shown = Table("milliseconds, median", *(f"{size:,} entries" for size in sizes))
+    for what, by_size in medians.items():
+        shown.add_row(what, *(f"{by_size[size]:.1f}" for size in sizes))
+    Console(width=130).print(shown)
+    figures = figures_of(medians)
+    show("What a full ledger costs", figures)
+    write("ledger", figures, medians=medians)
+
+
+if __name__ == "__main__":
+    main()
