@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010_indexes"
-down_revision = "0008_identity"
+down_revision = "0009_budgets"
 branch_labels = None
 depends_on = None
 
