@@ -1,6 +1,7 @@
 """The composition root: settings in, a wired worker out. Nothing else builds clients, ledgers or pipelines."""
 
 import math
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ from sync_worker.heidi import HeidiClient
 from sync_worker.http import READ_ATTEMPTS, HttpClient, Observer, unobserved
 from sync_worker.identity import Identity, Memory
 from sync_worker.ledger import Ledger
+from sync_worker.ledger.budgets import LedgerBook
 from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.purge import Purge
 from sync_worker.ledger.views import Views
@@ -31,6 +33,7 @@ from sync_worker.lifecycle import LookTimes
 from sync_worker.model import ClinicianState, Entry, TickReport
 from sync_worker.patients import Patients
 from sync_worker.pipeline import Pipeline, TickSettings
+from sync_worker.pipelines import Pipelines
 from sync_worker.plan import Planner, PlanScope
 from sync_worker.posting import Poster, PostSettings
 from sync_worker.prepare import NoteSettings, Preparer
@@ -38,7 +41,7 @@ from sync_worker.preview import Previewer
 from sync_worker.pulse import Pulse, TickClock
 from sync_worker.rate import AheadBudget, Budget, RateBudget
 from sync_worker.reading import SessionReader
-from sync_worker.settings import ClinicianSettings, Mode, Settings
+from sync_worker.settings import ClinicianSettings, Mode, Settings, TickEngine
 
 PAGE_DEADLINE_SECONDS = 6.0
 PAGE_SILENCE_SECONDS = 60.0
@@ -179,9 +182,9 @@ class Worker:
         self.purge = Purge(ledger.engine, lookback=collecting.lookback)
         self.night_zone = collecting.night_zone
         self._budgets: dict[str, RateBudget] = {}
-        self.pipelines = {
-            clinician.heidi_user_id: self._pipeline(settings, clinician) for clinician in settings.clinicians
-        }
+        self._lock = threading.Lock()
+        known = {clinician.heidi_user_id: clinician for clinician in settings.clinicians}
+        self.pipelines = Pipelines(known, lambda user_id: self._pipeline(settings, known[user_id]))
 
     def tick(self, user_id: str, *, full: bool = False) -> TickReport:
         """One tick of one clinician."""
@@ -206,16 +209,22 @@ class Worker:
     def close(self) -> None:
         """Let go of leases and connections."""
         self.leases.close()
-        for pipeline in self.pipelines.values():
+        for pipeline in self.pipelines.built():
             pipeline.heidi.close()
             pipeline.cliniko.close()
             pipeline.ahead.close()
         self.ledger.engine.dispose()
 
     def budget(self, settings: Settings, clinician: ClinicianSettings) -> RateBudget:
-        """Cliniko counts by user, so whoever shares a key shares a budget."""
+        """Cliniko counts by user, so whoever shares a key shares a budget, here and in the other workers."""
         key = clinician.cliniko_api_key.at_start
-        return self._budgets.setdefault(key, RateBudget(settings.cliniko_rate_per_minute, self._clock))
+        with self._lock:
+            if key not in self._budgets:
+                book = None
+                if settings.sync_engine is TickEngine.PROCRASTINATE:
+                    book = LedgerBook(self.ledger.engine, self.ledger.keyed_hash(key), self._clock)
+                self._budgets[key] = RateBudget(settings.cliniko_rate_per_minute, self._clock, book)
+            return self._budgets[key]
 
     def _pipeline(self, settings: Settings, clinician: ClinicianSettings) -> Pipeline:
         clock, ledger = self._clock, self.ledger

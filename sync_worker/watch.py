@@ -21,7 +21,6 @@ from sync_worker.ledger.storage import sqlite_path
 from sync_worker.ledger.views import Views, zone_told
 from sync_worker.model import AlarmCode, Booking
 from sync_worker.notices import Notice, Notices
-from sync_worker.pipeline import Pipeline
 from sync_worker.quiet_day import QuietDay
 from sync_worker.settings import Settings
 
@@ -48,7 +47,7 @@ class Watch:
         self._beat_at: datetime | None = None
         self._warm_since = self._looked_at = clock.monotonic()
         self._apart = clock.now().timestamp() - clock.monotonic()
-        diaries = [partial(_diary, pipeline) for pipeline in worker.pipelines.values()]
+        diaries = [partial(_diary, worker, user_id) for user_id in worker.pipelines]
         self._quiet_day = QuietDay(self._views, diaries, self.zone, self._quiet_day_told_at)
         self.notices = Notices(
             ledger=self._by_the_ledger, process=self._by_this_process, store=self._store, tell=self._tell
@@ -104,7 +103,7 @@ class Watch:
 
     def _is_ledger_failing(self) -> bool:
         """Whether the newest ticks could not write: then no poll is remembered either."""
-        troubles = [pipeline.last_trouble for pipeline in self._worker.pipelines.values()]
+        troubles = [pipeline.last_trouble for pipeline in self._worker.pipelines.built()]
         return any(trouble in ("ledger_unavailable", "ledger_version") for trouble in troubles)
 
     def _by_this_process(self) -> Iterator[Alarm]:
@@ -114,7 +113,7 @@ class Watch:
         elif (free := _free_bytes(self._worker)) is not None and free < LEAST_FREE_BYTES:
             hint = f"The ledger's disk has {free // 1024**2} MB left: free some space before nothing can be filed."
             yield Alarm(AlarmCode.LEDGER, "warning", None, hint)
-        if any(abs(pipeline.heidi.clock_ahead) > CLOCK_OFF for pipeline in self._worker.pipelines.values()):
+        if any(abs(pipeline.heidi.clock_ahead) > CLOCK_OFF for pipeline in self._worker.pipelines.built()):
             yield Alarm(AlarmCode.CLOCK, "alarm", None, HINTS[AlarmCode.CLOCK])
 
     # ------------------------------------------------------------ telling
@@ -142,7 +141,7 @@ class Watch:
         due = digest.due_at(last, now, self._settings.sync_alert_digest_at, zone)
         if due is None:
             return
-        names = {user_id: pipeline.settings.name for user_id, pipeline in self._worker.pipelines.items()}
+        names = {one.heidi_user_id: one.name for one in self._settings.clinicians}
         standing = digest.gather(self._worker.ledger.engine, self._store.open(), names, since=last, now=now)
         message = digest.message_of(standing, practice=self.practice, zone=zone, link=self.link)
         if send_everywhere(self._channels, message):
@@ -187,7 +186,8 @@ def message_of(notice: Notice, *, practice: str, link: str | None) -> Message:
     return Message(subject, "\n".join(lines), facts)
 
 
-def _diary(pipeline: Pipeline, since: datetime, until: datetime) -> list[Booking]:
+def _diary(worker: Worker, user_id: str, since: datetime, until: datetime) -> list[Booking]:
+    pipeline = worker.pipelines[user_id]
     practitioner = pipeline.identity.practitioner()
     return list(pipeline.cliniko.find_bookings(practitioner.practitioner_id, since=since, until=until))
 

@@ -16,8 +16,8 @@ from sync_worker.__main__ import app
 from sync_worker.errors import LedgerError, LedgerUnavailable
 from sync_worker.ledger.storage import open_engine, reading, writing
 from sync_worker.logs import configure_logging
-from sync_worker.scheduler import Service
 from sync_worker.settings import Settings
+from sync_worker.upkeep import on_trouble
 from tests.loopback import everything_said_by
 from tests.test_logs import _logging_as_it_was  # noqa: F401 - puts back what logging changes
 
@@ -80,7 +80,7 @@ def test_a_job_that_fails_is_told_by_its_class(log: pytest.CaptureFixture[str]) 
         raise LookupError(patient)
 
     scheduler = BackgroundScheduler()
-    scheduler.add_listener(Service._on_trouble, EVENT_JOB_ERROR)
+    scheduler.add_listener(on_trouble, EVENT_JOB_ERROR)
     scheduler.add_listener(lambda _: over.set(), EVENT_JOB_ERROR)
     scheduler.start()
     scheduler.add_job(fail, args=[MARKED], name=MARKED)

@@ -195,7 +195,7 @@ def test_a_real_service_whose_ticks_hang_stops_feeding_and_ends_and_its_successo
 @pytest.mark.proof
 def test_a_service_that_cannot_listen_for_its_page_is_ready_all_the_same(tmp_path: Path, listener: Listener) -> None:
     with Clinic(tmp_path, f"sqlite:///{tmp_path}/ledger.db") as clinic, socket.create_server(("127.0.0.1", 0)) as taken:
-        impatient = "from sync_worker import scheduler\nscheduler.PAGE_PATIENCE_SECONDS = 0.0" + IMPATIENT
+        impatient = "from sync_worker import upkeep\nupkeep.PAGE_PATIENCE_SECONDS = 0.0" + IMPATIENT
         process = subprocess.Popen(
             [sys.executable, "-c", impatient, "run"],
             cwd=tmp_path,

@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from sync_worker import scheduler
+from sync_worker import scheduler, upkeep
 from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
 from sync_worker.ledger.purge import Purged
@@ -163,7 +163,7 @@ class _Ticks:
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> _Hurried:
-    monkeypatch.setattr(scheduler, "WATCH_SECONDS", 0.001)
+    monkeypatch.setattr(upkeep, "WATCH_SECONDS", 0.001)
     monkeypatch.setattr(scheduler, "DECISIONS_SECONDS", 0.01)
     return _Hurried()
 

@@ -25,7 +25,7 @@ from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import Settlement
 from sync_worker.logs import configure_logging
 from sync_worker.model import Candidate, Entry, HintSeen, Reason, Role, Status
-from sync_worker.scheduler import Service
+from sync_worker.upkeep import Upkeep
 from tests.conftest import Clinic, TestClock
 from tests.ledger_steps import Bench
 from tests.test_audit import off
@@ -449,9 +449,9 @@ class _Wall(SystemClock):
 def asked_every_quarter(nights: _Nights, begin: datetime, hours: int) -> list[datetime]:
     """When it purged, by Hobart's clock, of a service that was asked every quarter of an hour."""
     clock = _Wall(begin)
-    service = Service(cast(Worker, nights), poll_seconds=60, clock=clock)
+    upkeep = Upkeep(cast(Worker, nights), poll_seconds=60, clock=clock)
     for _ in range(hours * 4):
-        service._purge()
+        upkeep.purge()
         clock.at += timedelta(minutes=15)
     return [at.astimezone(nights.night_zone) for at in nights.purges]
 
@@ -490,8 +490,8 @@ def test_the_service_purges_by_itself(clinic: Clinic) -> None:
         return clinic.worker.purge.run(now)
 
     nights.run = run  # type: ignore[method-assign,assignment]
-    service = Service(cast(Worker, nights), poll_seconds=60, clock=clock)
-    running = threading.Thread(target=service.run)
+    upkeep = Upkeep(cast(Worker, nights), poll_seconds=60, clock=clock)
+    running = threading.Thread(target=upkeep.run)
     running.start()
     assert seen.wait(10)
     clock.stop.set()

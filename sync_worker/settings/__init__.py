@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from sync_worker.settings.values import (
         SECRETS,
         ClinicianSettings,
-        Engine,
         HtmlKind,
         MailTls,
         Mode,
         Region,
         Settings,
+        TickEngine,
         load_settings,
     )
 else:
@@ -30,11 +30,11 @@ else:
 __all__ = [
     "SECRETS",
     "ClinicianSettings",
-    "Engine",
     "HtmlKind",
     "MailTls",
     "Mode",
     "Region",
     "Settings",
+    "TickEngine",
     "load_settings",
 ]

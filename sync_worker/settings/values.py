@@ -83,7 +83,7 @@ class Mode(StrEnum):
     REHEARSE = "rehearse"
 
 
-class Engine(StrEnum):
+class TickEngine(StrEnum):
     """Who runs the ticks: this process alone, or any number of workers on one Postgres ledger."""
 
     EMBEDDED = "embedded"
@@ -270,7 +270,9 @@ class Settings(BaseSettings):
         BeforeValidator(residency.host_names),
         _must("host names with commas between them, no addresses or *"),
     ] = ()
-    sync_engine: Annotated[Engine, BeforeValidator(str.lower), _must("embedded or procrastinate")] = Engine.EMBEDDED
+    sync_engine: Annotated[TickEngine, BeforeValidator(str.lower), _must("embedded or procrastinate")] = (
+        TickEngine.EMBEDDED
+    )
     sync_ticks_at_once: Annotated[int, _whole("clinicians", 1, 64)] = 8
 
     sync_web_enabled: Switch = True
@@ -529,7 +531,7 @@ def _residency_problems(settings: Settings, labelled: Labelled, refused: Collect
 
 def _engine_problems(settings: Settings) -> Iterator[str]:
     """What the engine of several workers needs, one thing at a time."""
-    if settings.sync_engine is not Engine.PROCRASTINATE:
+    if settings.sync_engine is not TickEngine.PROCRASTINATE:
         return
     if settings.database_url.get_secret_value().startswith("sqlite"):
         yield (
