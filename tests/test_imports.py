@@ -36,6 +36,9 @@ STORY = {
     "reading",
     "identity",
     "scheduler",
+    "distributed",
+    "jobs",
+    "upkeep",
     "bootstrap",
     "commands",
     "web",
@@ -98,3 +101,10 @@ def test_nothing_but_the_settings_reads_the_environment() -> None:
         if "os.environ" in path.read_text() or "os.getenv" in path.read_text()
     }
     assert readers == {"values.py", "bind.py"}
+
+
+def test_procrastinate_is_imported_where_its_engine_is_and_where_its_tables_are_made() -> None:
+    users = {
+        path.name for path in PACKAGE.rglob("*.py") if "procrastinate" in {n.split(".")[0] for n in imports_of(path)}
+    }
+    assert users == {"jobs.py", "queue.py"}

@@ -8,17 +8,20 @@ from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, HELD_ELSEWHERE, PARTLY, report, say
 from sync_worker.commands.review import actor
 from sync_worker.errors import ConfigurationError
-from sync_worker.ledger import copies, files, migrate
+from sync_worker.ledger import copies, files, migrate, queue
 from sync_worker.ledger.copies import Restored, WorkerRunning
 from sync_worker.ledger.rows import Sums
 from sync_worker.ledger.storage import open_engine, sqlite_path
-from sync_worker.settings import Settings, values
+from sync_worker.settings import Settings, TickEngine, values
 
 
 def upgrade() -> int:
     """Make or migrate the ledger."""
     settings, clock = setup.load()
-    setup.open_ledger(settings, clock).engine.dispose()
+    ledger = setup.open_ledger(settings, clock)
+    if settings.sync_engine is TickEngine.PROCRASTINATE:
+        queue.prepare(ledger.engine)
+    ledger.engine.dispose()
     say(f"The ledger is of version {migrate.head()}.")
     return DONE
 

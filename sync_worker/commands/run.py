@@ -1,24 +1,48 @@
 """`run`: the service."""
 
+from typing import TYPE_CHECKING
+
 from sync_worker.clock import Clock, SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, HELD_ELSEWHERE, report
 from sync_worker.ledger import Ledger
-from sync_worker.ledger.leases import Leases
+from sync_worker.ledger.leases import WORKING, Leases
 from sync_worker.logs import get_logger
-from sync_worker.settings import Settings
+from sync_worker.settings import Settings, TickEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sync_worker import distributed, scheduler
 
 
 def run() -> int:
     """The service, until it is asked to stop. 3 if every clinician is held by other workers."""
     settings, clock = setup.load_for_work()
     ledger = setup.open_ledger(settings, clock)
+    if settings.sync_engine is TickEngine.PROCRASTINATE:
+        return _run_beside_others(settings, ledger, clock)
     leases = Leases(ledger)
     try:
         held = _held_elsewhere(settings, ledger, leases, clock)
         if len(held) == len(settings.clinicians):
             return report("held", held, HELD_ELSEWHERE, as_json=False)
         get_logger().info("service.ready", mode=settings.sync_mode, count=len(settings.clinicians) - len(held))
+        _serve(settings, ledger, leases, clock)
+    finally:
+        leases.close()
+        ledger.engine.dispose()
+    return DONE
+
+
+def _run_beside_others(settings: Settings, ledger: Ledger, clock: SystemClock) -> int:
+    """As one of several workers: who is ticked by another just now is no trouble."""
+    leases = Leases(ledger, is_shared=True)
+    try:
+        if not leases.join():
+            whose = f"The ledger is being put back or moved by {leases.holder_of(WORKING)}: start when that is done."
+            return report("held", [whose], HELD_ELSEWHERE, as_json=False)
+        get_logger().info("service.ready", mode=settings.sync_mode, count=len(settings.clinicians))
         _serve(settings, ledger, leases, clock)
     finally:
         leases.close()
@@ -40,7 +64,6 @@ def _serve(settings: Settings, ledger: Ledger, leases: Leases, clock: SystemCloc
     # loaded only by the worker that works: who is refused hears it without waiting for them
     from sync_worker.bootstrap import Worker
     from sync_worker.notify import Notifier
-    from sync_worker.scheduler import Service
     from sync_worker.watch import Watch
     from sync_worker.web.server import PageServer
 
@@ -48,7 +71,7 @@ def _serve(settings: Settings, ledger: Ledger, leases: Leases, clock: SystemCloc
     watch = Watch(settings, worker, clock)
     try:
         with PageServer(settings, worker, clock) as page:
-            Service(
+            _engine_of(settings)(
                 worker,
                 poll_seconds=settings.sync_poll_interval_seconds,
                 clock=clock,
@@ -60,3 +83,14 @@ def _serve(settings: Settings, ledger: Ledger, leases: Leases, clock: SystemCloc
     finally:
         watch.close()
         worker.close()
+
+
+def _engine_of(settings: Settings) -> "Callable[..., scheduler.Service | distributed.Service]":
+    """What runs the ticks. Each engine's libraries are loaded only where it is wanted."""
+    if settings.sync_engine is TickEngine.PROCRASTINATE:
+        from sync_worker import distributed
+
+        return distributed.Service
+    from sync_worker import scheduler
+
+    return scheduler.Service

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests import proofs
-from tests.processes import kills, lost_answers, migrations, rivals, sigterm, stops
+from tests.processes import kills, lost_answers, many, migrations, rivals, sigterm, stops
 from tests.processes.proof import Proof
 
 PROOFS: dict[str, tuple[Callable[..., Proof], int, str]] = {
@@ -20,6 +20,7 @@ PROOFS: dict[str, tuple[Callable[..., Proof], int, str]] = {
     "stops": (stops.prove, 12, "SIGSTOP longer than the second look, with a second worker; N on each database"),
     "rivals": (rivals.prove, 4, "five workers started at once; N rounds on each database"),
     "sigterm": (sigterm.prove, 30, "SIGTERM at random moments, and while the peer stalls; N on each database"),
+    "many": (many.prove, 60, "two workers on one Postgres ledger: N seconds of kill -9, N of cut commits, one rate"),
     "lost-answers": (lost_answers.prove, 200, "answers lost after Cliniko stored the note; N on each database"),
 }
 
