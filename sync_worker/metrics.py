@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +24,7 @@ from sync_worker.background import start
 from sync_worker.clock import Clock
 from sync_worker.counts import Counts
 from sync_worker.errors import LedgerMismatch, LedgerUnavailable
+from sync_worker.ledger.queue import QueueSeen
 from sync_worker.ledger.views import Views
 from sync_worker.model import ClinicianState, Status
 from sync_worker.rate import RateBudget
@@ -75,11 +77,16 @@ OLDEST_WAITING = _gauge("oldest_waiting_seconds", (), "Age of the oldest documen
 OLDEST_DOUBT = _gauge("oldest_doubt_seconds", (), "How long the oldest doubt lasts; 0 if there is none.")
 POLL_AGE = _gauge("last_poll_age_seconds", ("clinician",), "Time since Heidi was read last; +Inf if never.")
 PAUSED = _gauge("paused", ("clinician",), "1 where posting is paused, for the clinician or for everybody.")
+QUEUE_WAITING = _gauge("queue_waiting", (), "Of several workers: ticks that are planned.")
+QUEUE_DUE = _gauge("queue_due", (), "Of several workers: ticks that are due and that nobody has begun.")
+QUEUE_OLDEST = _gauge("queue_oldest_due_seconds", (), "Of several workers: how long the oldest is due; 0 if none is.")
+QUEUE_WORKERS = _gauge("queue_workers", (), "Of several workers: how many live.")
 ALARMS = _gauge("alarms", ("code", "level"), "Alarms that stand, by what is wrong.")
 
 OF_THE_PROCESS = (POSTS, REQUESTS, TICKS, BUDGET_LEFT, BUILD, LEDGER_UP)
 OF_THE_LEDGER = (ENTRIES, REVIEW, DOUBTS, OLDEST_WAITING, OLDEST_DOUBT, POLL_AGE, PAUSED, ALARMS)
-METRICS = (*OF_THE_PROCESS, *OF_THE_LEDGER)
+OF_THE_QUEUE = (QUEUE_WAITING, QUEUE_DUE, QUEUE_OLDEST, QUEUE_WORKERS)
+METRICS = (*OF_THE_PROCESS, *OF_THE_LEDGER, *OF_THE_QUEUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,7 @@ class LedgerSeen:
     clinicians: Mapping[str, ClinicianState]
     everybody_paused: bool
     alarms: Sequence[Alarm]
+    queue: QueueSeen | None
 
 
 class WorkerCollector(Collector):
@@ -106,8 +114,13 @@ class WorkerCollector(Collector):
         views: Views,
         alarms: Callable[[], Sequence[Alarm]],
         clock: Clock,
+        queue: Callable[[], QueueSeen | None] = lambda: None,
     ) -> None:
-        """`budgets` name the clinicians of the settings by Heidi user id, in the settings' order."""
+        """`budgets` name the clinicians of the settings by Heidi user id, in the settings' order.
+
+        `queue` is asked where there are several workers.
+        """
+        self._queue = queue
         self._counts = counts
         self._budgets = budgets
         self._views = views
@@ -127,7 +140,7 @@ class WorkerCollector(Collector):
         yield POSTS.with_values(self._counts.posts.now())
         yield REQUESTS.with_values(self._counts.requests.now())
         yield TICKS.with_values(self._counts.ticks.now())
-        yield BUDGET_LEFT.with_values({self._places[one]: budget.left() for one, budget in self._budgets.items()})
+        yield BUDGET_LEFT.with_values(self._places_left())
         yield BUILD.with_values({(__version__,): 1})
         yield LEDGER_UP.with_values({(): seen is not None})
         if seen is not None:
@@ -146,6 +159,19 @@ class WorkerCollector(Collector):
         paused = {place: bool(state and state.paused_at) for place, state in states.items()}
         yield PAUSED.with_values({place: seen.everybody_paused or itself for place, itself in paused.items()})
         yield ALARMS.with_values(Counter((str(alarm.code), alarm.level) for alarm in seen.alarms))
+        queue = seen.queue
+        yield QUEUE_WAITING.with_values({(): queue.waiting} if queue else {})
+        yield QUEUE_DUE.with_values({(): queue.due} if queue else {})
+        yield QUEUE_OLDEST.with_values({(): queue.oldest_due_seconds} if queue else {})
+        yield QUEUE_WORKERS.with_values({(): queue.workers} if queue else {})
+
+    def _places_left(self) -> Values:
+        """What each budget has left; of several workers the ledger keeps them, and may not answer."""
+        left: dict[tuple[str, ...], float] = {}
+        with suppress(LedgerUnavailable):
+            for user_id, budget in self._budgets.items():
+                left[self._places[user_id]] = budget.left()
+        return left
 
     def _age(self, since: datetime | None, *, none: float) -> float:
         return none if since is None else max((self._clock.now() - since).total_seconds(), 0)
@@ -171,6 +197,7 @@ class WorkerCollector(Collector):
             clinicians=views.clinicians(),
             everybody_paused=views.paused_at() is not None,
             alarms=self._alarms(),
+            queue=self._queue(),
         )
 
 

@@ -183,7 +183,7 @@ def test_status_tells_as_agreed(terminal: Terminal) -> None:
     terminal.json("once")
     told = terminal.json("status")
     agreed = {"version", "schema", "entries", "oldest_waiting_seconds", "clinicians"}
-    assert told.keys() == agreed | {"alarms", "heidi_templates_without_route"}
+    assert told.keys() == agreed | {"alarms", "heidi_templates_without_route", "queue"}
     assert told["entries"]["posted"] == 1
     assert told["oldest_waiting_seconds"] is None
     [clinician] = told["clinicians"]

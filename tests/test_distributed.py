@@ -1,6 +1,7 @@
 """Several workers on one Postgres ledger: real processes, and the small parts. `tests/processes/many.py` kills them."""
 
 import asyncio
+import json
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.request import urlopen
 
 import pytest
 from procrastinate.jobs import Job
@@ -313,3 +315,21 @@ def a_job(number: int, worker_id: int, *, status: str = "doing") -> Job:
         task_name="tick",
         worker_id=worker_id,
     )
+
+
+def test_status_and_metrics_tell_of_the_queue(tmp_path: Path, address: str) -> None:
+    with a_clinic(tmp_path, address, SYNC_WEB_ENABLED="true", SYNC_WEB_BIND="127.0.0.1:0", **SELDOM) as clinic:
+        worker = clinic.start("run")
+        wait_until(lambda: worker.good_ticks() == 2 and bool(worker.events("page.ready")), "each to be ticked")
+        port = worker.events("page.ready")[0]["port"]
+        with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            told = answer.read().decode()
+        shown, listed = clinic.start("status"), clinic.start("status", "--json")
+        assert (shown.wait(), listed.wait()) == (0, 0)
+        assert worker.end() == 0
+    assert "sync_worker_queue_workers 1.0" in told
+    assert "sync_worker_queue_waiting 2.0" in told
+    assert 'sync_worker_rate_budget_left{clinician="2"}' in told
+    assert "1 workers live; ticks: 0 running, 2 planned, none due." in shown.said()
+    nothing_due = {"waiting": 2, "due": 0, "running": 0, "oldest_due_seconds": 0.0, "workers": 1}
+    assert json.loads(listed.said())["queue"] == nothing_due

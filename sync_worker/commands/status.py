@@ -6,15 +6,16 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Engine
 
 from sync_worker import __version__
 from sync_worker.alarms import expected_of, standing
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, print_json, say
-from sync_worker.ledger import migrate
+from sync_worker.ledger import migrate, queue
 from sync_worker.ledger.views import Views
 from sync_worker.model import ClinicianState
-from sync_worker.settings import ClinicianSettings, Settings
+from sync_worker.settings import ClinicianSettings, Settings, TickEngine
 
 TROUBLE_HINT = "`sync-worker check` says what to do."
 
@@ -23,7 +24,7 @@ def status(*, as_json: bool) -> int:
     """Print counts, ages, cursors, last polls and pauses."""
     settings, clock = setup.load()
     engine = setup.require_ledger(settings)
-    found = _gather(Views(engine), settings, clock.now())
+    found = _gather(engine, settings, clock.now())
     if as_json:
         print_json(found)
     else:
@@ -31,7 +32,8 @@ def status(*, as_json: bool) -> int:
     return DONE
 
 
-def _gather(views: Views, settings: Settings, now: datetime) -> dict[str, Any]:
+def _gather(engine: Engine, settings: Settings, now: datetime) -> dict[str, Any]:
+    views = Views(engine)
     clinicians = settings.clinicians
     alarms = standing(views, expected_of(settings), now)
     states = views.clinicians()
@@ -44,6 +46,7 @@ def _gather(views: Views, settings: Settings, now: datetime) -> dict[str, Any]:
         "oldest_waiting_seconds": int((now - oldest).total_seconds()) if oldest else None,
         "alarms": [asdict(alarm) for alarm in alarms],
         "heidi_templates_without_route": _unrouted(views.heidi_templates(), settings),
+        "queue": _queue(engine, settings),
         "clinicians": [_clinician(one, states.get(one.heidi_user_id), everybody=everybody) for one in clinicians],
     }
 
@@ -57,6 +60,12 @@ def _clinician(clinician: ClinicianSettings, state: ClinicianState | None, *, ev
         "paused": everybody or bool(state and state.paused_at),
         "error": {"code": state.trouble, "hint": TROUBLE_HINT} if state and state.trouble else None,
     }
+
+
+def _queue(engine: Engine, settings: Settings) -> dict[str, Any] | None:
+    """The ticks that several workers share; None where one works alone, or none was ever started."""
+    seen = queue.look(engine) if settings.sync_engine is TickEngine.PROCRASTINATE else None
+    return asdict(seen) if seen is not None else None
 
 
 def _unrouted(met: dict[str, datetime], settings: Settings) -> list[dict[str, Any]]:
@@ -82,6 +91,8 @@ def _show(found: dict[str, Any], views: Views, settings: Settings, now: datetime
     console.print(counts)
     if found["oldest_waiting_seconds"] is not None:
         say(f"The oldest waiting document was found {_age(found['oldest_waiting_seconds'])} ago.")
+    if (ticks := found["queue"]) is not None:
+        say(_told_of_queue(ticks))
     if unread := views.unread_sessions():
         say(f"{unread} sessions could not be read when last tried: they are tried again at least hourly.")
     known = {one.heidi_user_id for one in settings.clinicians}
@@ -110,6 +121,12 @@ def _show(found: dict[str, Any], views: Views, settings: Settings, now: datetime
     for alarm in found["alarms"]:
         who = f"{alarm['clinician']}: " if alarm["clinician"] else ""
         say(f"{alarm['level'].upper()}: {who}{alarm['hint']}")
+
+
+def _told_of_queue(ticks: dict[str, Any]) -> str:
+    """The queue in a sentence."""
+    due = f"{ticks['due']} due, the oldest for {_age(ticks['oldest_due_seconds'])}" if ticks["due"] else "none due"
+    return f"{ticks['workers']} workers live; ticks: {ticks['running']} running, {ticks['waiting']} planned, {due}."
 
 
 def _since(stamp: str | None, now: datetime) -> str:

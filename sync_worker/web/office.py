@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from sync_worker.alarms import Expected, expected_of
 from sync_worker.bootstrap import PAGES, Worker, bench_of, cliniko_client, heidi_client, look_times
 from sync_worker.clock import Clock
-from sync_worker.ledger import Ledger
+from sync_worker.ledger import Ledger, queue
 from sync_worker.ledger.accounts import Accounts, Logins
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.pages import Pages
@@ -23,7 +23,7 @@ from sync_worker.ledger.views import Views, zone_told
 from sync_worker.metrics import WorkerCollector, registry_of
 from sync_worker.model import Account, ClinicianState
 from sync_worker.rate import SpareBudget
-from sync_worker.settings import ClinicianSettings, Mode, Settings
+from sync_worker.settings import ClinicianSettings, Mode, Settings, TickEngine
 from sync_worker.web.live import Live
 from sync_worker.web.throttle import Throttle
 
@@ -151,8 +151,16 @@ def office_of(settings: Settings, worker: Worker, clock: Clock) -> Office:
 
 def _metrics(settings: Settings, worker: Worker, views: Views, clock: Clock) -> CollectorRegistry:
     budgets = {one.heidi_user_id: worker.budget(settings, one) for one in settings.clinicians}
+    has_queue = settings.sync_engine is TickEngine.PROCRASTINATE
     return registry_of(
-        WorkerCollector(counts=worker.counts, budgets=budgets, views=views, alarms=worker.alarms, clock=clock)
+        WorkerCollector(
+            counts=worker.counts,
+            budgets=budgets,
+            views=views,
+            alarms=worker.alarms,
+            clock=clock,
+            queue=lambda: queue.look(worker.ledger.engine) if has_queue else None,
+        )
     )
 
 
