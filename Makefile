@@ -108,10 +108,8 @@ screenshots: .venv/dev.stamp ## Take the pictures of the web page anew; needs Ch
 
 PROVE = .venv/bin/python -m tests
 
-bench: .venv/dev.stamp ## Measure how long documents take to become notes, hints to find their charts, pages to answer
-	.venv/bin/python -m bench.conversion
-	.venv/bin/python -m bench.matching
-	.venv/bin/python -m bench.pages
+bench: .venv/dev.stamp ## Measure speed, requests, memory and starts beside what they should be: a quarter of an hour, on a machine without other work
+	.venv/bin/python -m bench.summary
 
 lint: .venv/dev.stamp ## Check style
 	.venv/bin/ruff check .

@@ -1,8 +1,7 @@
 """The program's commands in processes of their own, as somebody would start them, and what they took.
 
-A command is started through `python -m bench.commands ARGUMENTS`, which runs it and then writes into the file that
-BENCH_REPORT names how much memory it had at most and how many modules it loaded. To measure only the time, start
-`python -m sync_worker` itself.
+They are started by `bench.child`, which tells how much memory a command held at most and how many modules it loaded.
+To measure only the time, start `python -m sync_worker` itself.
 """
 
 import json
@@ -52,7 +51,7 @@ def run(*arguments: str, environment: Mapping[str, str], folder: Path) -> Ran:
     """Run a command. Raises `SystemExit` with what it said where it fails."""
     report = folder / f"{uuid4().hex}.json"
     done = subprocess.run(  # noqa: S603 - no shell, and arguments of ours
-        [sys.executable, "-m", "bench.commands", *arguments],
+        [sys.executable, "-m", "bench.child", *arguments],
         cwd=folder,
         env={**environment, "BENCH_REPORT": str(report)},
         capture_output=True,
@@ -84,26 +83,3 @@ def databases(*, only: str = "") -> Iterator[dict[str, str]]:
             if "Postgres" in urls:
                 with engine.connect() as db:
                     db.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-# ---------------------------------------------------------------- in the command's own process
-
-
-def _main() -> None:
-    from sync_worker.__main__ import main
-
-    try:
-        main()
-    finally:
-        report = {"peak_kb": peak_kb(), "modules": len(sys.modules)}
-        Path(os.environ["BENCH_REPORT"]).write_text(json.dumps(report))
-
-
-def peak_kb() -> int:
-    """The most memory that this process ever held, which a process that it was started from does not count in."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-
-
-if __name__ == "__main__":
-    _main()

@@ -9,7 +9,7 @@ import json
 import platform
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,10 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.documents import HOSTILE, ORDINARY, Maker
+from bench.figures import Figure
 from sync_worker.convert import render_note_content
 from sync_worker.errors import ConversionError
 from sync_worker.model import Document
 
+MOST_TIMES = 2.5
+"""Twice the size may cost so many times as much: hardly more than twice."""
 SIZES = (250_000, 500_000, 1_000_000, 2_000_000)
 RESULTS = Path(__file__).parent / "results" / "conversion.json"
 
@@ -76,9 +79,28 @@ def row(measured: list[Measurement]) -> list[str]:
     """A document's row: seconds, or what it was refused as; its speed; what twice the size multiplies the time by."""
     carried = [each for each in measured if each.outcome == "carried"]
     cells = [f"{each.seconds:.2f}" + ("" if each in carried else f" {each.outcome}") for each in measured]
-    pairs = [(small, large) for small in carried for large in carried if large.size == 2 * small.size]
-    ratio = f"{pairs[-1][1].seconds / max(pairs[-1][0].seconds, 1e-6):.1f}" if pairs else "-"
+    twice = doubling(carried)
+    ratio = f"{twice:.1f}" if twice else "-"
     return [measured[0].name, *cells, f"{carried[-1].speed:.2f}" if carried else "-", ratio]
+
+
+def run() -> list[Figure]:
+    """The speed of ordinary documents at the largest size that is carried, and what twice the size costs."""
+    figures = list[Figure]()
+    for measured in measurements(ORDINARY, sizes=SIZES[:3]):
+        carried = [each for each in measured if each.outcome == "carried"]
+        largest = carried[-1]
+        what = f"{largest.name}, {largest.size // 1000} kB"
+        figures.append(Figure(f"converting {what}", largest.speed, "MB/s"))
+        if twice := doubling(carried):
+            figures.append(Figure(f"twice the size: {what}", twice, "times", MOST_TIMES))
+    return figures
+
+
+def doubling(carried: Sequence[Measurement]) -> float | None:
+    """By how much the largest pair's twice the size multiplied the time; None where there is no pair."""
+    pairs = [(small, large) for small in carried for large in carried if large.size == 2 * small.size]
+    return pairs[-1][1].seconds / max(pairs[-1][0].seconds, 1e-6) if pairs else None
 
 
 def main() -> None:

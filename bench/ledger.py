@@ -1,6 +1,6 @@
 """Whether work takes longer the more there is in the ledger: `python -m bench.ledger`.
 
-Fills ledgers of 1,000, 100,000 and 1,000,000 entries, of which the same few hundred wait for a person, and measures on
+Fills ledgers of 1,000, 100,000 and 1,000,000 entries, of which the same 250 wait for a person, and measures on
 each, on SQLite and on Postgres: a poll without news, a tick that files one document, what `/readyz` asks, and what the
 alarms ask. The figure is the median at the most entries over that at the fewest, nothing subtracted.
 """
@@ -26,7 +26,7 @@ from sync_worker.ledger.storage import open_engine
 from sync_worker.ledger.views import Views
 
 SIZES = (1_000, 100_000, 1_000_000)
-TIMES, FILED = 30, 15
+TIMES, FILED, WAITING = 40, 15, 250
 MOST_RATIO = 1.2
 LISTED = 40
 """Sessions in Heidi's list: all known, and too long unchanged to be read again."""
@@ -67,7 +67,7 @@ def measure(sizes: Sequence[int] = SIZES, only: str = "") -> Medians:
 def _make(url: str, size: int) -> None:
     engine = open_engine(url, pooled=True)
     migrate.upgrade(engine)
-    fill(engine, Filling(size, waiting=min(300, size // 3), pending=20, skipped_every=20))
+    fill(engine, Filling(size, waiting=WAITING, pending=20, skipped_every=20))
     engine.dispose()
 
 

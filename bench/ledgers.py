@@ -1,7 +1,7 @@
 """Ledgers that are filled as years of work would leave them, within minutes: the database makes the rows itself.
 
-Each entry has its session, three steps of the trail and, where it is filed, its attempt. The newest entries are
-pending, some wait for a person all along the years, some were left alone, the others are filed.
+Each entry has its session, three steps of the trail and, where it is filed, its attempt. Of the newest entries some are
+pending and every third waits for a person, as far as they reach; of the others some were left alone, most are filed.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ OPEN_FOR = timedelta(hours=2)
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """How much there is of what: `waiting` entries of all are in review, `pending` are pending.
+    """How much there is of what: of the newest entries `pending` are pending and `waiting` in review.
 
     `skipped_every`: one in so many was left alone by a rule, and has no note.
     """
@@ -62,7 +62,8 @@ _SPELLINGS = {
 _EVIDENCE = """'{"candidates": [{"patient_id": "1", "for": ["birth_date"], "against": ["given_name"]}]}'"""
 _NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n + 1 < :entries)"
 _STATUS = (
-    "CASE WHEN n >= :entries - :pending THEN 'pending' WHEN n % :every = 0 THEN 'review' "
+    "CASE WHEN n >= :entries - :pending THEN 'pending' "
+    "WHEN n >= :entries - :pending - 3 * :waiting AND n % 3 = 0 THEN 'review' "
     "WHEN n % :skipped = 2 THEN 'skipped' ELSE 'posted' END"
 )
 _ROWS = {
@@ -138,7 +139,7 @@ def fill(engine: Engine, filling: Filling, *, now: datetime | None = None) -> No
     values = {
         "entries": filling.entries,
         "pending": filling.pending,
-        "every": filling.entries // filling.waiting if filling.waiting else filling.entries + 1,
+        "waiting": filling.waiting,
         "skipped": filling.skipped_every or filling.entries + 3,
         "days": filling.over / filling.entries / timedelta(days=1),
         "patient": PATIENT,

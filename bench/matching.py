@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.figures import Figure
 from sync_worker.matching import match_patient
 from sync_worker.model import Hint, Matched, Patient
 
@@ -38,6 +39,11 @@ class Measurement:
     candidates: int
     seconds: float
     filed: int
+
+    @property
+    def speed(self) -> float:
+        """Matches a second."""
+        return self.matches / max(self.seconds, 1e-6)
 
 
 def people(given: Sequence[str] = GIVEN, family: Sequence[str] = FAMILY) -> list[Patient]:
@@ -85,6 +91,12 @@ def measure(name: str, asked: Sequence[Hint], charts: Sequence[Patient], *, matc
     return Measurement(name, matches, len(charts), round(time.process_time() - started, 3), filed)
 
 
+def run(matches: int = MATCHES // 2) -> list[Figure]:
+    """Matches a second, by the kind of list."""
+    found = [measure(name, *made, matches=matches) for name, made in lists().items()]
+    return [Figure(f"matches a second of {CANDIDATES} charts: {one.name}", one.speed) for one in found]
+
+
 def main() -> None:
     """Measure, print, write."""
     arguments = ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -93,9 +105,15 @@ def main() -> None:
     asked = arguments.parse_args()
     kinds = {name: made for name, made in lists().items() if asked.only in name}
     found = [measure(name, *made, matches=asked.matches) for name, made in kinds.items()]
-    shown = Table("list", "filed", "seconds", title=f"{asked.matches:,} matches against {CANDIDATES} candidates each")
+    shown = Table(
+        "list",
+        "filed",
+        "seconds",
+        "matches a second",
+        title=f"{asked.matches:,} matches against {CANDIDATES} candidates each",
+    )
     for one in found:
-        shown.add_row(one.name, str(one.filed), f"{one.seconds:.2f}")
+        shown.add_row(one.name, str(one.filed), f"{one.seconds:.2f}", f"{one.speed:,.0f}")
     Console(width=130).print(shown)
     RESULTS.parent.mkdir(exist_ok=True)
     about = {"python": platform.python_version(), "machine": platform.platform()}

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from uvicorn import Config, Server
 
+from bench.figures import Figure
 from bench.ledgers import PATIENT, Filling, fill
 from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
@@ -101,13 +102,14 @@ def measure(client: httpx.Client, path: str, times: int) -> Measurement:
     return Measurement(path, round(statistics.median(took), 1), round(max(took), 1), len(answer.content))
 
 
-def main() -> None:
-    """Fill, measure, print, write."""
-    arguments = ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    arguments.add_argument("--entries", type=int, default=ENTRIES)
-    arguments.add_argument("--times", type=int, default=ASKED)
-    asked = arguments.parse_args()
-    middle = asked.entries // 2 - asked.entries // 2 % 50 + 2
+def run(entries: int = ENTRIES, times: int = ASKED // 3) -> list[Figure]:
+    """How long each page takes to answer."""
+    return [Figure(f"`{one.path}`, {entries:,} entries", one.median_ms, "ms") for one in measurements(entries, times)]
+
+
+def measurements(entries: int, times: int) -> list[Measurement]:
+    """Each page on a ledger of so many entries, asked so often."""
+    middle = entries // 2 - entries // 2 % 50 + 2
     paths = (
         "/",
         "/review",
@@ -116,12 +118,21 @@ def main() -> None:
         f"/review/{middle}",
         f"/patients?patient_id={PATIENT}",
         "/history",
-        f"/history?before={asked.entries}",
+        f"/history?before={entries}",
         f"/history?entry={middle}",
         "/metrics",
     )
-    with TemporaryDirectory() as folder, serving(f"sqlite:///{folder}/ledger.db", asked.entries) as client:
-        found = [measure(client, path, asked.times) for path in paths]
+    with TemporaryDirectory() as folder, serving(f"sqlite:///{folder}/ledger.db", entries) as client:
+        return [measure(client, path, times) for path in paths]
+
+
+def main() -> None:
+    """Fill, measure, print, write."""
+    arguments = ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    arguments.add_argument("--entries", type=int, default=ENTRIES)
+    arguments.add_argument("--times", type=int, default=ASKED)
+    asked = arguments.parse_args()
+    found = measurements(asked.entries, asked.times)
     shown = Table("page", "median ms", "slowest ms", "bytes", title=f"{asked.entries:,} entries in the ledger")
     for one in found:
         shown.add_row(one.path, f"{one.median_ms:.1f}", f"{one.slowest_ms:.1f}", f"{one.bytes:,}")

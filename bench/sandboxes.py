@@ -7,6 +7,7 @@ that requests recorded against one can be sent to another.
 
 import multiprocessing
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -138,7 +139,9 @@ class _House:
         rng = Random(1)  # noqa: S311 - repeatable on purpose
         today = clinic.now.astimezone(UTC).date()
         people, visits = build_people(rng, today=today, patients=CHARTS, visits=CHARTS // 2)
-        self._visits = [visit for visit in visits if visit.story == PLAIN]
+        names = Counter(f"{one.first_name[0]} {one.last_name}" for one in people)
+        alone = {one.key for one in people if names[f"{one.first_name[0]} {one.last_name}"] == 1}  # no namesakes
+        self._visits = [visit for visit in visits if visit.story == PLAIN and visit.patient in alone]
         for one in people:
             self._charts[one.key] = self.cliniko.add_patient(
                 first_name=one.first_name,
