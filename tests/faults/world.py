@@ -105,6 +105,7 @@ class World(Clinic):
                 patch.object(ahead, "readers", InTurn),
             ):
                 self._worker = Worker(settings, ledger, self.clock)
+                list(self._worker.pipelines.values())  # built here, with what is ours in place
         return self._worker
 
     def tick(self, *, full: bool = True) -> TickReport:

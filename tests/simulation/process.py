@@ -64,6 +64,7 @@ class Process:
         with self._in_place(), self.running():
             ledger = open_ledger(settings, self.clock)
             self.worker = Worker(settings, ledger, self.clock)
+            list(self.worker.pipelines.values())  # built here, with what is ours in place
         return self.worker
 
     def tick(self) -> Iterator[TickReport]:
