@@ -219,25 +219,12 @@ class Patients:
         return match, charts
 
     def _pointed_to(self, hint: Hint) -> list[Patient]:
-        """The charts that the hint's link and birth date lead to; its e-mail too, unless these have told it all.
-
-        An e-mail that agrees with a chart already, beside the exact name and the birth date, could only lead to those
-        who share the mailbox and not the birth date; how many they are counts where the e-mail is a third identifier.
-        """
+        """The charts that the hint's link, birth date and e-mail lead to."""
         born = self._usable(hint).birth_date
         found = [*self._charts.with_id((hint.linked_patient_id or "").strip())]
         found += self._charts.born(born) if born else []
-        if hint.email and (self._identifiers > 2 or not self._is_told_by(hint, found)):
-            found += self._charts.with_email(hint.email)
+        found += self._charts.with_email(hint.email) if hint.email else []
         return found
-
-    def _is_told_by(self, hint: Hint, found: list[Patient]) -> bool:
-        """Whether these charts alone make a match in which name, birth date and e-mail all agree."""
-        match = match_patient(hint, self._charts.with_survivors(found), today=self._today())
-        if not isinstance(match, Matched):
-            return False
-        agrees = next(one.agrees for one in match.candidates if one.patient_id == match.patient_id)
-        return {*agrees} >= {Evidence.NAME_EXACT, Evidence.BIRTH_DATE, Evidence.EMAIL}
 
     def _namesakes(self, hint: Hint, match: Matched, charts: list[Patient]) -> list[Patient]:
         """Whoever may have the very name that was typed, where exact name and birth date do not carry the match.

@@ -98,16 +98,6 @@ def test_a_clinic_day_of_sixteen_documents_costs_less_than_two_and_a_half_reques
     assert cost.total() <= 2.4 * 16, cost
 
 
-def test_a_mailbox_is_not_searched_where_its_chart_is_found_already(clinic: Clinic) -> None:
-    clinic.a_patient(email="mary@example.com")
-    for name, searches in (("Mary Jones", 0), ("Mary Joness", 1)):  # a slip of the hand may be somebody else's name
-        clinic.clock.advance(120)
-        clinic.a_document(clinic.a_session(name, email="mary@example.com"))
-        assert clinic.tick().tally.posted == 1
-        wanted = [value for one in clinic.cliniko.requests for _, value in one.query]
-        assert sum(value.startswith("email:") for value in wanted) == searches
-
-
 def test_a_note_that_is_filed_alone_costs_four_requests(clinic: Clinic) -> None:
     a_clinic_day(clinic, ["Zander"])
     clinic.tick()
