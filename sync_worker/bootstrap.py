@@ -30,7 +30,7 @@ from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.purge import Purge
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import LookTimes
-from sync_worker.model import ClinicianState, Entry, TickReport
+from sync_worker.model import ClinicianState, TickReport
 from sync_worker.patients import Patients
 from sync_worker.pipeline import Pipeline, TickSettings
 from sync_worker.pipelines import Pipelines
@@ -58,7 +58,6 @@ class Manners:
 
 
 WORKERS = Manners()
-AHEAD = Manners(tries=1)
 PAGES = Manners(tries=1, longest_seconds=PAGE_DEADLINE_SECONDS, silence_seconds=PAGE_SILENCE_SECONDS)
 
 
@@ -245,8 +244,11 @@ class Worker:
         def oldest_session() -> datetime | None:
             return ledger.entries.oldest_pending(ledger.clinicians.enter(clinician.heidi_user_id).clinician_id)
 
-        answers = Answers(clock)
+        # its requests share the budget, but for the places that the notes themselves will need
+        spare = AheadBudget(self.budget(settings, clinician), "cliniko")
+        ahead, answers = cliniko_client(settings, clinician, clock, spare, observe=heard), Answers(clock)
         preparer = preparer_of(settings, clinician, reader, cliniko, identity, clock, answers, oldest_session)
+        first_look = FirstLook(cliniko=cliniko, identity=identity, ledger=ledger, clock=clock)
         poster = Poster(
             settings=post_settings(settings, clinician),
             cliniko=cliniko,
@@ -267,9 +269,18 @@ class Worker:
             reader=reader,
             preparer=preparer,
             doubts=DoubtResolver(cliniko=cliniko, identity=identity, ledger=ledger, looks=looks, clock=clock),
-            first_look=FirstLook(cliniko=cliniko, identity=identity, ledger=ledger, clock=clock),
+            first_look=first_look,
             poster=poster,
-            ahead=self._read_ahead(settings, clinician, reader, preparer, answers, poster),
+            ahead=ReadAhead(
+                reader=reader,
+                preparer=preparer,
+                patients=preparer.patients.through(Charts(ahead, answers)),
+                cliniko=ahead,
+                identity=identity,
+                first_look=first_look,
+                was_rehearsed=poster.was_rehearsed,
+                keyed_hash=ledger.keyed_hash,
+            ),
             amender=Amender(
                 cliniko=cliniko,
                 ledger=ledger,
@@ -284,31 +295,6 @@ class Worker:
             identity=identity,
             keys={"heidi": settings.heidi_key, "cliniko": clinician.cliniko_api_key},
             clock=clock,
-        )
-
-    def _read_ahead(
-        self,
-        settings: Settings,
-        clinician: ClinicianSettings,
-        reader: SessionReader,
-        preparer: Preparer,
-        answers: Answers,
-        poster: Poster,
-    ) -> ReadAhead:
-        """Its requests share the clinician's budget, but for the places that the notes themselves will need."""
-        budget = AheadBudget(self.budget(settings, clinician), "cliniko")
-        cliniko = cliniko_client(settings, clinician, self._clock, budget, AHEAD, observe=self.counts.request)
-
-        def is_as_met(entry: Entry, text: str) -> bool:
-            text_hash = self.ledger.keyed_hash(text.strip())
-            return text_hash == entry.text_hash and not poster.was_rehearsed(entry, text_hash)
-
-        return ReadAhead(
-            reader=reader,
-            preparer=preparer,
-            patients=preparer.patients.through(Charts(cliniko, answers)),
-            cliniko=cliniko,
-            is_as_met=is_as_met,
         )
 
 

@@ -30,14 +30,15 @@ class Answers:
 
     def __init__(self, clock: Clock) -> None:
         self._fresh: Fresh[tuple[str, str], list[Patient]] = Fresh(clock)
-        self._newest: OrderedDict[str, Patient] = OrderedDict()
+        self._newest: OrderedDict[str, tuple[float, Patient]] = OrderedDict()
+        """Each chart as it was read last, and until when that may be relied upon."""
         self._lock = threading.Lock()
 
     def get(self, question: tuple[str, str], ask: Callable[[], list[Patient]]) -> tuple[list[Patient], float]:
         """The charts that are the answer, and until when it may be relied upon. Raises what `ask` does."""
-        answer = self._fresh.get(question, lambda: self._noted(ask()))
-        with self._lock:  # perhaps read again since by another search
-            return [self._newest.get(chart.patient_id, chart) for chart in answer.value], answer.until
+        answer = self._fresh.get(question, ask)
+        with self._lock:
+            return [self._as_read_last(chart, answer.until) for chart in answer.value], answer.until
 
     def forget(self) -> None:
         """The tick is over, or more time than it counted on: what was read is let go."""
@@ -45,14 +46,13 @@ class Answers:
         with self._lock:
             self._newest.clear()
 
-    def _noted(self, charts: list[Patient]) -> list[Patient]:
-        with self._lock:
-            for chart in charts:
-                self._newest[chart.patient_id] = chart
-                self._newest.move_to_end(chart.patient_id)
-            while len(self._newest) > MOST_CHARTS:
-                self._newest.popitem(last=False)
-        return charts
+    def _as_read_last(self, chart: Patient, until: float) -> Patient:
+        """This chart, or a younger reading of it: another search may have been asked later, and answered earlier."""
+        known = self._newest.pop(chart.patient_id, None)
+        newest = self._newest[chart.patient_id] = known if known and known[0] > until else (until, chart)
+        if len(self._newest) > MOST_CHARTS:
+            self._newest.popitem(last=False)
+        return newest[1]
 
 
 class Charts:

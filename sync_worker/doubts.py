@@ -92,6 +92,7 @@ class DoubtResolver:
 
     def _authors_notes(self, doubts: list[Doubt]) -> list[StoredNote]:
         since = min(doubt.attempt.started_at for doubt in doubts) - BEFORE_ATTEMPT
+        self._identity.trust_no_memory()
         return self._cliniko.notes_of(self._identity.practitioner().practitioner_id, since)
 
     def _look(self, lease: Lease, doubt: Doubt, notes: list[StoredNote], tally: Tally) -> None:

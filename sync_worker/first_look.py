@@ -70,6 +70,10 @@ class FirstLook:
         """The tick is over: the next one looks again."""
         self._notes = None
 
+    def is_new(self, reference: str) -> bool:
+        """Whether the notes were read in this tick and do not hold this reference."""
+        return self._notes is not None and not self._notes.marked(reference)
+
     def notes(self, lease: Lease, *, since: datetime) -> AuthorsNotes:
         """The author's notes since a day before the oldest session of which something is pending.
 

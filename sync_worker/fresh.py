@@ -11,6 +11,7 @@ from sync_worker.clock import Clock
 
 FRESH_SECONDS = 60.0
 MOST_ANSWERS = 256
+SIGN_SECONDS = 1.0
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -38,7 +39,10 @@ class Fresh(Generic[K, V]):
         self._lock = threading.Lock()
 
     def get(self, question: K, ask: Callable[[], V]) -> Answered[V]:
-        """The answer known, else what `ask` gives; it must not ask the same question. Raises what `ask` does."""
+        """The answer known, else what `ask` gives; it must not ask the same question.
+
+        Raises what `ask` does, and `Stopping` where the process is asked to stop while another is asking.
+        """
         while True:
             with self._lock:
                 known = self._answers.get(question)
@@ -48,7 +52,8 @@ class Fresh(Generic[K, V]):
                 if other is None:
                     mine = self._underway[question] = threading.Event()
                     break
-            other.wait()
+            while not other.wait(SIGN_SECONDS):
+                self._clock.check_stop()  # a sign of life, too
         try:
             # counted from before the request
             asked_at, until = self._clock.now(), self._clock.monotonic() + FRESH_SECONDS

@@ -10,7 +10,8 @@ import math
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -141,7 +142,7 @@ class HttpClient:
         """
         self._raise_if_silent(operation)
         for attempt in stamina.retry_context(
-            on=Unavailable, attempts=self._tries, timeout=None, wait_initial=0.2, wait_max=3.0, wait_jitter=0.3
+            on=Unavailable, attempts=self._tries_now(), timeout=None, wait_initial=0.2, wait_max=3.0, wait_jitter=0.3
         ):
             with attempt:
                 answer = self._exchange(self._reads, "GET", operation, path, params, None, headers())
@@ -186,6 +187,9 @@ class HttpClient:
             return False
         return (there.scheme, there.netloc.lower()) == (here.scheme, here.netloc.lower())
 
+    def _tries_now(self) -> int:
+        return 1 if _asking.once else self._tries
+
     def _raise_if_silent(self, operation: str) -> None:
         if self._clock.monotonic() < self._silent_until:
             hint = f"{self.service.capitalize()} did not answer a moment ago: look again in a minute."
@@ -204,7 +208,7 @@ class HttpClient:
         seconds = self.retry_after(answer)
         if self._budget is not None:
             return self._budget.block(seconds)
-        if self._tries > 1:  # Heidi has no budget of ours: whoever reads again waits here
+        if self._tries_now() > 1:  # Heidi has no budget of ours: whoever reads again waits here
             self._clock.sleep(min(seconds, 10.0))
         return seconds
 
@@ -302,6 +306,25 @@ class HttpClient:
     def _foreign(self, operation: str) -> InvalidResponse:
         hint = f"A request to a host off the list was refused: {self.service} is not to be met there."
         return InvalidResponse(self.service, operation, hint=hint)
+
+
+class _Asking(threading.local):
+    """How this thread asks."""
+
+    once = False
+
+
+_asking = _Asking()
+
+
+@contextmanager
+def asked_once() -> Iterator[None]:
+    """Within the block this thread tries no read again, whatever a client's own tries."""
+    _asking.once = True
+    try:
+        yield
+    finally:
+        _asking.once = False
 
 
 @dataclass(frozen=True, slots=True)

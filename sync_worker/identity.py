@@ -50,23 +50,35 @@ class Identity:
         self._memory = memory
         self._practitioner: Practitioner | None = None
         self._must_be_proved = False
+        self._must_be_asked = False
+        self._was_asked = False
         self._keys_before = 0
         self._lock = threading.Lock()
-        self._asking = threading.Lock()
         self._zone_name: str | None = None
 
     def practitioner(self) -> Practitioner:
         """Whom the key stands for. Raises `NotAuthorised` for a refused key, and for somebody else's."""
-        with self._asking:  # who comes meanwhile finds the answer
-            with self._lock:
-                known, asked_by = self._practitioner, self._keys_before
-            if known is not None:
-                return known
-            who = self._remembered() or self._asked()
-            with self._lock:
-                if asked_by == self._keys_before:  # else that was an answer about the key before
-                    self._practitioner = who
-            return who
+        with self._lock:
+            known, asked_by = self._practitioner, self._keys_before
+        if known is not None:
+            return known
+        who = self._remembered() or self._asked()
+        with self._lock:
+            if asked_by == self._keys_before:  # else that was an answer about the key before
+                self._practitioner = who
+        return who
+
+    def is_known(self) -> bool:
+        """Whether the practitioner is known without asking anybody."""
+        with self._lock:
+            return self._practitioner is not None
+
+    def trust_no_memory(self) -> None:
+        """Have Cliniko asked, once a process: whose notes a doubt is looked for in must not be a memory."""
+        with self._lock:
+            if not self._was_asked:
+                self._practitioner = None
+                self._must_be_asked = True
 
     def forget(self) -> None:
         """The key is another one: whom it stands for must be asked again before anything is written by it."""
@@ -107,7 +119,7 @@ class Identity:
 
     def _remembered(self) -> Practitioner | None:
         """What Cliniko told of this very key within the day. A key that was replaced must be proved by asking."""
-        if self._memory is None or self._must_be_proved:
+        if self._memory is None or self._must_be_proved or self._must_be_asked:
             return None
         state, now = self._state(self._memory), self._memory.clock.now()
         if state.identified_at is None or not timedelta() <= now - state.identified_at < REMEMBERED_FOR:
@@ -121,6 +133,7 @@ class Identity:
         """What Cliniko tells now, compared with what it told before, and remembered."""
         key_hash = self._memory.key_hash() if self._memory is not None else b""  # of the key that is asked with
         who = self._cliniko.identify()
+        self._was_asked = True
         if self._memory is None:
             return who
         state = self._state(self._memory)

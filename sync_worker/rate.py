@@ -20,6 +20,8 @@ WINDOW_SECONDS = 60.5
 """The service's minute, and half a second more: it counts when requests arrive, and some travel longer than others."""
 LEFT_FOR_THE_TURN = 2
 """Places that reading ahead leaves free: the next note's own, and one for a chart that must be read again."""
+LEAST_PLACES_AHEAD = 20
+"""Of a smaller budget nothing is read ahead: charts would be too old at their notes' turn, and be read twice."""
 
 
 @dataclass(slots=True)
@@ -105,7 +107,7 @@ class RateBudget:
 
     def take_ahead(self) -> bool:
         """Take a place for what will be asked soon anyway, if the next turn finds its own all the same."""
-        return self._take_one_of(LEFT_FOR_THE_TURN + 1)
+        return self._places >= LEAST_PLACES_AHEAD and self._take_one_of(LEFT_FOR_THE_TURN + 1)
 
     def left(self) -> int:
         """How many requests may go out at once; 0 while the service told us to wait."""

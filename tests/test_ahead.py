@@ -4,19 +4,26 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
-from sync_worker.errors import RateLimited, Unavailable
+from sync_worker import ahead
+from sync_worker.ahead import DEPTH
+from sync_worker.charts import Answers
+from sync_worker.clock import SystemClock
+from sync_worker.errors import RateLimited, Stopping, Unavailable
 from sync_worker.fresh import FRESH_SECONDS, MOST_ANSWERS, Fresh
-from sync_worker.model import PauseReason
-from sync_worker.rate import LEFT_FOR_THE_TURN, AheadBudget, RateBudget
+from sync_worker.http import READ_ATTEMPTS
+from sync_worker.model import Patient, PauseReason
+from sync_worker.rate import LEAST_PLACES_AHEAD, LEFT_FOR_THE_TURN, AheadBudget, RateBudget
 from sync_worker.sandbox import Sandbox
 from sync_worker.sandbox.cliniko import ClinikoSandbox
 from sync_worker.sandbox.heidi import HeidiSandbox
 from sync_worker.sandbox.wire import Reply, Request
 from tests.conftest import Clinic, TestClock
 from tests.engines import new_file
+from tests.in_turn import InTurn
 
 PATIENCE_SECONDS = 10.0
 
@@ -62,26 +69,28 @@ def is_post(request: Request) -> bool:
 
 def test_the_next_charts_are_looked_for_while_a_note_is_on_its_way(watched: tuple[Clinic, WatchedCliniko]) -> None:
     clinic, cliniko = watched
-    documents(clinic, 3)
+    documents(clinic, 4)
     clinic.restart(SYNC_MODE="rehearse")
     clinic.tick()
     with clinic.ledger.engine.connect() as db:
-        first = db.exec_driver_sql("SELECT session_id FROM entries ORDER BY due_at, id").scalar()
-    born = clinic.heidi.sessions[str(first)].birth_date
+        order = list(db.exec_driver_sql("SELECT session_id FROM entries ORDER BY due_at, id").scalars())
+    third = clinic.heidi.sessions[order[2]].birth_date
     clinic.restart(SYNC_MODE="auto")
-    is_out, looked = threading.Event(), threading.Event()
+    posts, second_is_out, looked = [], threading.Event(), threading.Event()
 
     def around(request: Request, answer: Callable[[Request], Reply]) -> Reply:
-        if is_post(request) and not is_out.is_set():
-            is_out.set()
-            assert looked.wait(PATIENCE_SECONDS), "nobody looked for the next patient"
-        elif request.path.endswith("/patients") and ("q[]", f"date_of_birth:={born}") not in request.query:
-            assert is_out.wait(PATIENCE_SECONDS), "the first note waited for the next one's patient"
+        if is_post(request):
+            posts.append(request)
+            if len(posts) == 2:
+                second_is_out.set()
+                assert looked.wait(PATIENCE_SECONDS), "nobody looked for the next patient"
+        elif ("q[]", f"date_of_birth:={third}") in request.query:
+            assert second_is_out.wait(PATIENCE_SECONDS), "a note waited for the next one's patient"
             looked.set()
         return answer(request)
 
     cliniko.around = around
-    assert clinic.tick().tally.posted == 3
+    assert clinic.tick().tally.posted == 4
 
 
 def test_notes_go_one_at_a_time_and_in_the_order_of_their_documents(watched: tuple[Clinic, WatchedCliniko]) -> None:
@@ -113,7 +122,7 @@ def test_notes_go_one_at_a_time_and_in_the_order_of_their_documents(watched: tup
 
 def test_what_could_not_be_read_ahead_is_asked_again_by_whoever_delivers(clinic: Clinic) -> None:
     documents(clinic, 6)
-    clinic.extra["CLINIKO_RATE_PER_MINUTE"] = "14"  # of which reading ahead may not have the last
+    clinic.extra["CLINIKO_RATE_PER_MINUTE"] = "21"  # of which reading ahead may not have the last
     assert clinic.tick().tally.posted == 6
 
 
@@ -143,11 +152,91 @@ def test_a_document_alone_needs_no_threads(clinic: Clinic, monkeypatch: pytest.M
 
 # ---------------------------------------------------------------- its part of the budget
 
+LATENCY_SECONDS = 0.2
+
+
+class FarCliniko(ClinikoSandbox):
+    """Each answer takes a while, by the test's clock."""
+
+    clock: TestClock
+    began = 0.0
+    posted: list[float]
+
+    def handle(self, request: Request) -> Reply:
+        self.clock.advance(LATENCY_SECONDS)
+        if request.method == "POST":
+            self.posted.append(self.clock.monotonic() - self.began)
+        return super().handle(request)
+
+
+def course(folder: Path, rate: int, how: object, count: int = 16) -> tuple[int, list[float]]:
+    """How many requests a backlog costs, and how many seconds after its beginning each of its notes was sent."""
+    folder.mkdir()
+    (folder / "ledger.db").write_bytes(new_file())
+    clock = TestClock()
+    cliniko = FarCliniko(now=clock.now)
+    cliniko.clock, cliniko.posted = clock, []
+    sandbox = Sandbox(HeidiSandbox(now=clock.now), cliniko)
+    sandbox.heidi.add_clinician(email="a.physio@example.com", user_id="physio-1")
+    user_id = cliniko.add_user(first_name="Ada", last_name="Physio")
+    with sandbox, how:  # type: ignore[attr-defined]
+        clinic = Clinic(sandbox, clock, f"sqlite:///{folder / 'ledger.db'}", user_id)
+        clinic.extra["CLINIKO_RATE_PER_MINUTE"] = str(rate)
+        clinic.a_document(clinic.a_session("Nobody Known", "1901-05-06"))
+        clinic.tick()  # from here on it is known whose the key is
+        clock.advance(3600)
+        documents(clinic, count)
+        cliniko.requests.clear()
+        cliniko.posted.clear()
+        cliniko.began = clock.monotonic()
+        clinic.tick()
+        clinic.restart()
+    return len(cliniko.requests), cliniko.posted
+
+
+@pytest.mark.parametrize("rate", [3, 6, 10, 20, 30])
+def test_reading_ahead_neither_costs_requests_nor_delays_notes(tmp_path: Path, rate: int) -> None:
+    how = patch.object(ahead, "readers", InTurn)
+    alone = patch.object(ahead.ReadAhead, "along", lambda _self, entries: (one for one in entries))
+    requests, sent = course(tmp_path / "ahead", rate, how)
+    requests_alone, sent_alone = course(tmp_path / "alone", rate, alone)
+    told = f"{requests} requests, first note after {sent[0]:.0f} s, last after {sent[-1]:.0f} s; alone "
+    told += f"{requests_alone}, {sent_alone[0]:.0f} s, {sent_alone[-1]:.0f} s"
+    assert requests <= requests_alone, told
+    assert sent[-1] <= sent_alone[-1] + 5, told
+    assert sent[0] <= sent_alone[0] + 5, told
+
+
+def test_what_is_adopted_costs_no_request_of_its_own(clinic: Clinic, tmp_path: Path) -> None:
+    documents(clinic, 12)
+    assert clinic.tick().tally.posted == 12
+    (tmp_path / "another.db").write_bytes(new_file())
+    clinic.restart(DATABASE_URL=f"sqlite:///{tmp_path / 'another.db'}")
+    clinic.clock.advance(3600)
+    clinic.cliniko.requests.clear()
+    clinic.tick()
+    assert not clinic.posts()
+    searches = [one for one in clinic.cliniko.requests if one.path.endswith("/patients")]
+    assert len(searches) == 0
+
+
+def test_when_heidi_asks_for_patience_nobody_reads_ahead(clinic: Clinic) -> None:
+    documents(clinic, 12)
+    clinic.restart(SYNC_MODE="rehearse", SYNC_SETTLE_SECONDS="600")
+    clinic.tick()
+    clinic.clock.advance(7200 + 3600)  # nothing is read again for having changed lately
+    clinic.restart(SYNC_MODE="auto")
+    clinic.heidi.requests.clear()
+    clinic.heidi.fail("documents", "429", times=1000)
+    clinic.tick(full=False)
+    asked = [one for one in clinic.heidi.requests if one.path.endswith("/documents")]
+    assert len(asked) <= READ_ATTEMPTS + DEPTH
+
 
 def test_reading_ahead_leaves_the_next_notes_their_places(clock: TestClock) -> None:
-    own = RateBudget(6, clock)
+    own = RateBudget(LEAST_PLACES_AHEAD, clock)
     ahead = AheadBudget(own, "cliniko")
-    for _ in range(6 - LEFT_FOR_THE_TURN):
+    for _ in range(LEAST_PLACES_AHEAD - LEFT_FOR_THE_TURN):
         ahead.take()
     with pytest.raises(RateLimited):
         ahead.take()
@@ -215,3 +304,47 @@ def test_no_more_answers_are_kept_than_a_tick_needs(clock: TestClock) -> None:
     assert fresh.get(MOST_ANSWERS, lambda: 2).value == 1
     assert fresh.get(1, lambda: 2).value == 1
     assert fresh.get(0, lambda: 2).value == 2
+
+
+def test_an_answer_that_was_asked_for_earlier_does_not_replace_a_younger_one(clock: TestClock) -> None:
+    """A slow search of a reader, and a chart that whoever delivers read meanwhile, archived by then."""
+    answers = Answers(clock)
+    is_out, may_come = threading.Event(), threading.Event()
+    before, now = Patient("1", first_name="Mary", last_name="Jones"), Patient("1", "Mary", "Jones", archived=True)
+
+    def slowly() -> list[Patient]:
+        is_out.set()
+        assert may_come.wait(PATIENCE_SECONDS)
+        return [before]
+
+    reader = threading.Thread(target=lambda: answers.get(("born", "1980-02-03"), slowly))
+    reader.start()
+    assert is_out.wait(PATIENCE_SECONDS)
+    clock.advance(25)
+    assert answers.get(("id", "1"), lambda: [now])[0] == [now]
+    may_come.set()
+    reader.join()
+    clock.advance(50)  # the search is 75 s old by now; the chart, 50 s
+    [chart], until = answers.get(("id", "1"), lambda: [now])
+    assert clock.monotonic() < until
+    assert chart.archived
+
+
+def test_who_waits_for_anothers_answer_shows_that_it_lives_and_heeds_a_stop() -> None:
+    clock = SystemClock()
+    fresh: Fresh[str, int] = Fresh(clock)
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def ask() -> int:
+        is_asked.set()
+        assert may_answer.wait(PATIENCE_SECONDS)
+        return 7
+
+    other = threading.Thread(target=lambda: fresh.get("who", ask))
+    other.start()
+    assert is_asked.wait(PATIENCE_SECONDS)
+    threading.Timer(0.1, clock.stop.set).start()
+    with pytest.raises(Stopping):
+        fresh.get("who", ask)
+    may_answer.set()
+    other.join()

@@ -67,6 +67,16 @@ def test_another_key_of_the_same_practitioner_is_asked_about_and_files(clinic: C
     assert identity_questions(clinic) == 6
 
 
+def test_whose_notes_a_doubt_is_looked_for_in_is_no_memory(clinic: Clinic) -> None:
+    clinic.a_finished_document()
+    clinic.cliniko.fail_post("commit_then_drop")
+    clinic.tick()
+    clinic.restart()
+    clinic.clock.advance(60)
+    assert clinic.tick().tally.posted == 1
+    assert identity_questions(clinic) == 6
+
+
 # ---------------------------------------------------------------- what a note costs
 
 SURNAMES = "Abbott Baker Carter Dixon Evans Foster Grant Hughes Irwin Jacobs Keller Lawson Mercer Norton Osborne Porter"
