@@ -13,7 +13,7 @@ export PYTEST_DEBUG_TEMPROOT := $(shell avail=$$(df --output=avail /dev/shm 2>/d
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test verify verify-processes verify-documents prove prove-simulation prove-crash-points prove-processes prove-rate prove-faults prove-backups \
+.PHONY: help demo run test verify verify-processes verify-documents prove prove-simulation prove-crash-points prove-processes prove-many prove-rate prove-faults prove-backups \
 	prove-conversion prove-mutants prove-soak prove-canaries mutation results match-report pictures screenshots bench lint types check format lock wheel sbom image \
 	image-rehearsal clean
 
@@ -46,7 +46,7 @@ verify-documents: .venv/dev.stamp
 	$(PROVE).day
 	$(PROVE).conversion --examples 2000 --hostile 500 --jobs 1
 
-prove: prove-simulation prove-crash-points prove-processes prove-rate prove-faults prove-backups prove-conversion prove-mutants prove-soak prove-canaries match-report results ## Run every long proof: hours
+prove: prove-simulation prove-crash-points prove-processes prove-many prove-rate prove-faults prove-backups prove-conversion prove-mutants prove-soak prove-canaries match-report results ## Run every long proof: hours
 
 prove-simulation: .venv/dev.stamp ## 100,000 simulated sessions, and 2,000 stories that shrink when they fail
 	$(PROVE).simulation --sessions 100000 --jobs $(WORKERS)
@@ -65,6 +65,9 @@ prove-processes: .venv/dev.stamp ## Kill, stop, crowd and end real workers; lose
 
 prove-rate: .venv/dev.stamp ## File a backlog for two minutes of real time, 120 requests a minute, each 400 ms long: all of the limit, never over
 	$(PROVE).rate
+
+prove-many: .venv/dev.stamp ## Kill one of two workers on one Postgres ledger, cut both off at commits, count their requests of one key
+	$(PROVE).processes many --count 60
 
 prove-faults: .venv/dev.stamp ## The error table, 50,000 lists that change while read, clock steps, 429 storms, failing databases
 	$(PROVE).faults.error_table --count 20

@@ -193,6 +193,20 @@ def test_compose_s_settings_start_the_worker(tmp_path: Path) -> None:
     assert settings.warnings == ()
 
 
+def test_two_workers_share_all_but_the_database_file(tmp_path: Path) -> None:
+    two = yaml.safe_load((DEPLOY / "compose-two-workers.yaml").read_text())["services"]
+    assert two.keys() == {"worker"}
+    worker = two["worker"]
+    assert worker.keys() == {"scale", "environment", "depends_on"}
+    assert worker["scale"] == 2
+    assert worker["depends_on"]["postgres"]["required"] is True
+    assert "container_name" not in _service("worker")  # nor a port: there may be two
+    (tmp_path / "database_url").write_text("postgresql+psycopg://sync_worker:secret@postgres/sync_worker\n")
+    given = PRACTICE | worker["environment"] | {"DATABASE_URL_FILE": str(tmp_path / "database_url")}
+    settings = load_settings({name: value for name, value in given.items() if name != "DATABASE_URL"}, env_file=None)
+    assert settings.sync_engine == "procrastinate"
+
+
 def test_postgres_is_there_only_if_wanted() -> None:
     assert _service("postgres")["profiles"] == ["postgres"]
     assert _service("worker")["depends_on"]["postgres"] == {"condition": "service_healthy", "required": False}

@@ -132,7 +132,8 @@ def open_ledger(settings: Settings, clock: Clock) -> Ledger:
 
     Raises `LedgerUnavailable` or `LedgerMismatch` with what to do, also where it was moved elsewhere.
     """
-    engine = open_engine(settings.database_url.get_secret_value(), pooled=True)
+    url = settings.database_url.get_secret_value()
+    engine = open_engine(url, pooled=True, at_once=settings.sync_ticks_at_once)
     try:
         migrate.upgrade(engine)
         require_in_use(engine)

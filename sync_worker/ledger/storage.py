@@ -31,10 +31,11 @@ POSTGRES_LIMITS: dict[str, Any] = {
 """A lock that somebody else holds, or a server that died without a word, must end in a sentence, as SQLite's does."""
 
 
-def open_engine(url: str, *, read_only: bool = False, pooled: bool = False) -> Engine:
+def open_engine(url: str, *, read_only: bool = False, pooled: bool = False, at_once: int = 8) -> Engine:
     """An engine for the ledger at `url`. Makes SQLite's folder if missing, unless `read_only`.
 
-    `pooled` keeps connections to Postgres open between statements, for a worker; dispose of the engine at its end.
+    `pooled` keeps connections to Postgres open between statements, for a worker with `at_once` ticks beside each other;
+    dispose of the engine at its end.
 
     Raises `LedgerUnavailable` if the folder cannot be made. The database itself is opened at first use.
     """
@@ -44,7 +45,10 @@ def open_engine(url: str, *, read_only: bool = False, pooled: bool = False) -> E
     if read_only:
         limits["options"] += " -c default_transaction_read_only=on"
     if pooled:
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=limits)
+        most = at_once + 2  # each tick has one at a time, and so have the locks and the page
+        return create_engine(
+            url, hide_parameters=True, pool_pre_ping=True, pool_size=5, max_overflow=most, connect_args=limits
+        )
     return create_engine(url, hide_parameters=True, poolclass=NullPool, connect_args=limits)
 
 
