@@ -13,8 +13,8 @@ import pytest
 from sync_worker.clock import SystemClock
 from sync_worker.commands import audit, database, run
 from sync_worker.notify import FEEDINGS
-from sync_worker.upkeep import WATCH_SECONDS
 from sync_worker.settings import SECRETS
+from sync_worker.upkeep import WATCH_SECONDS
 from tests.processes.sigterm import LONGEST_STOP_SECONDS
 
 FOLDER = Path(__file__).parent.parent / "deploy" / "systemd"
