@@ -7,6 +7,7 @@ tick that runs, for a decision of a person.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -115,6 +116,10 @@ class Jobs:
 
     async def _defer(self, clinician: int, seconds: float, *, is_woken: bool = False) -> None:
         """Let a clinician's tick be due in so many seconds, unless one waits."""
+        with suppress(AlreadyEnqueued):
+            await self._manager.defer_job_async(self._job(clinician, seconds, is_woken=is_woken))
+
+    def _job(self, clinician: int, seconds: float, *, is_woken: bool = False) -> Job:
         due_at = datetime.now(UTC) + self._ahead + timedelta(seconds=seconds) if seconds > 0 else None
         job = self._task.configure(
             lock=str(clinician),
@@ -122,10 +127,7 @@ class Jobs:
             priority=WOKEN if is_woken else DUE,
             schedule_at=due_at,
         )
-        try:
-            await job.defer_async(clinician=clinician)
-        except AlreadyEnqueued:
-            return
+        return job.make_new_job(clinician=clinician)
 
     # ------------------------------------------------------------ what every worker looks after
 
@@ -146,9 +148,9 @@ class Jobs:
             await self._throw_away(job)
             jobs.remove(job)
         planned = {job.lock for job in jobs}
-        for clinician in self._known:
-            if str(clinician) not in planned:
-                await self._defer(clinician, 0)
+        if missing := [self._job(one, 0) for one in self._known if str(one) not in planned]:
+            with suppress(AlreadyEnqueued):  # another worker does the same: what is still missing the next look tells
+                await self._manager.batch_defer_jobs_async(missing)
 
     def _broken_off(self, jobs: Collection[Job]) -> list[Job]:
         """Jobs of ours that are not done and that nobody here does: their end could not be written down.
@@ -180,10 +182,11 @@ class Jobs:
 
 
 def _connector(engine: Engine, schema: str) -> PsycopgConnector:
-    """Connections as the ledger's own, which see no tables but the queue's."""
+    """Connections as the ledger's own, which see no tables but the queue's, and wait for no disk: jobs may be lost."""
     _, arguments = engine.dialect.create_connect_args(engine.url)
+    options = f"{POSTGRES_LIMITS['options']} -c search_path={schema} -c synchronous_commit=off"
     return PsycopgConnector(
-        kwargs=dict(arguments) | POSTGRES_LIMITS | {"options": f"{POSTGRES_LIMITS['options']} -c search_path={schema}"},
+        kwargs=dict(arguments) | POSTGRES_LIMITS | {"options": options},
         min_size=1,
         max_size=CONNECTIONS,
         timeout=PATIENCE_SECONDS,

@@ -6,7 +6,7 @@ import pytest
 
 from sync_worker.ledger import migrate
 from tests.processes import __main__ as command
-from tests.processes import kills, lost_answers, migrations, rivals, sigterm, stops
+from tests.processes import kills, lost_answers, many, migrations, rivals, sigterm, stops
 from tests.processes.ledgers import earlier_versions
 from tests.processes.proof import Proof
 from tests.processes.verdict import Verdict
@@ -72,6 +72,26 @@ def test_answers_that_get_lost_after_the_note_was_stored_double_nothing() -> Non
     lane = lost_answers.lose_answers("postgres", 8, seed=1)
     assert (len(lane.lost), lane.posted, lane.most_attempts) == (8, 8, 1)
     assert lane.most_looks <= 2
+    assert is_sound(lane.verdict)
+
+
+@pytest.mark.proof
+@pytest.mark.postgres
+@pytest.mark.usefixtures("postgres")
+def test_of_two_workers_one_is_killed_again_and_again_and_nothing_waits_for_a_hand() -> None:
+    lane = many.kill_in_turn(15, seed=1, clinicians=6, each=4)
+    assert (lane.kills > 1, lane.restarts_needed, lane.tracebacks, lane.exit_codes) == (True, 0, 0, [0, 0])
+    assert is_sound(lane.verdict)
+    assert lane.verdict is not None
+    assert lane.verdict.notes == 24
+
+
+@pytest.mark.proof
+@pytest.mark.postgres
+@pytest.mark.usefixtures("postgres")
+def test_two_workers_whose_connections_break_off_at_commits_go_on_by_themselves() -> None:
+    lane = many.cut_commits(15, seed=2, clinicians=6, each=4)
+    assert (lane.cuts > 1, lane.restarts_needed, lane.tracebacks, lane.exit_codes) == (True, 0, 0, [0, 0])
     assert is_sound(lane.verdict)
 
 
