@@ -65,7 +65,7 @@ class Attempts:
     @staticmethod
     def _brakes(db: Connection, lease: Lease, entry: Entry, brake: int, now: datetime) -> bool:
         """Whether this request would be one too many within the hour: then posting pauses itself for a person."""
-        resumed_at = db.execute(select(ClinicianRow.resumed_at).where(ClinicianRow.id == lease.clinician_id)).scalar()
+        resumed_at = db.execute(_RESUMED_AT, {"of_clinician": lease.clinician_id}).scalar()
         released = resumed_at is not None and entry.found_at <= resumed_at  # the person who resumed knew of it
         if not brake or entry.backfilled or released:
             return False
@@ -180,8 +180,7 @@ class Attempts:
 
 
 def next_number(db: Connection, entry: Entry) -> int:
-    query = select(func.max(AttemptRow.number)).where(AttemptRow.entry_id == entry.entry_id)
-    return (db.execute(query).scalar() or 0) + 1
+    return (db.execute(_NEWEST_NUMBER, {"of_entry": entry.entry_id}).scalar() or 0) + 1
 
 
 def start(
@@ -204,20 +203,31 @@ def start(
         "started_at": now,
         "looks": 0,
     }
-    attempt_id = db.execute(insert(AttemptRow).values(**values).returning(AttemptRow.id)).scalar_one()
+    attempt_id = db.execute(_START, values).scalar_one()
     return Attempt(attempt_id, entry.entry_id, number, kind, patient_id, fingerprint, now)
 
 
 def end(db: Connection, attempt: Attempt, outcome: str, code: str, note_id: str | None, now: datetime) -> None:
-    ended = db.execute(
-        update(AttemptRow)
-        .where(AttemptRow.id == attempt.attempt_id, AttemptRow.ended_at.is_(None))
-        .values(ended_at=now, outcome=outcome, code=code or None, note_id=note_id)
-    )
+    told = {"now": now, "new_outcome": outcome, "new_code": code or None, "new_note_id": note_id}
+    ended = db.execute(_END, {"of_attempt": attempt.attempt_id, **told})
     if ended.rowcount != 1:
         raise LeaseLost
 
 
+# built once, since each note needs them: to build a statement takes longer than to run it
+_START = insert(AttemptRow).returning(AttemptRow.id)
+_END = (
+    update(AttemptRow)
+    .where(AttemptRow.id == bindparam("of_attempt"), AttemptRow.ended_at.is_(None))
+    .values(
+        ended_at=bindparam("now"),
+        outcome=bindparam("new_outcome"),
+        code=bindparam("new_code"),
+        note_id=bindparam("new_note_id"),
+    )
+)
+_NEWEST_NUMBER = select(func.max(AttemptRow.number)).where(AttemptRow.entry_id == bindparam("of_entry"))
+_RESUMED_AT = select(ClinicianRow.resumed_at).where(ClinicianRow.id == bindparam("of_clinician"))
 # the attempts first, of which the last hour saw few: joined, SQLite begins with every entry of the clinician
 _LATELY = select(func.count(AttemptRow.id)).where(
     AttemptRow.kind == AttemptKind.CREATE,
