@@ -4,11 +4,13 @@ Each entry has its session, three steps of the trail and, where it is filed, its
 pending and every third waits for a person, as far as they reach; of the others some were left alone, most are filed.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, insert, text, update
+from sqlalchemy.exc import ProgrammingError
 
 from sync_worker.ledger.tables import Base, ClinicianRow
 
@@ -157,6 +159,8 @@ def fill(engine: Engine, filling: Filling, *, now: datetime | None = None) -> No
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
         if engine.dialect.name == "postgresql":  # as it does by itself before long
             db.execute(text("VACUUM ANALYZE"))
+            with suppress(ProgrammingError):  # not everybody may: else it writes for minutes while others measure
+                db.execute(text("CHECKPOINT"))
 
 
 def _fill(db: Connection, filling: Filling, values: dict[str, object], now: datetime) -> None:

@@ -20,7 +20,7 @@ def table(summary: dict[str, Any]) -> str:
         f"Commit `{summary['commit']}`, Python {summary['python']}, {summary['machine']}, {summary['processors']} "
         f"processors ({summary['processor']}), load {summary['load']} when it ended; {versions}.",
     ]
-    for module in summary["modules"]:
+    for module in (one for one in summary["modules"] if one["figures"]):
         lines += ["", f"### `python -m {module['module']}`", "", f"| {' | '.join(HEADS)} |", "|---|---:|---:|---:|:-:|"]
         lines += [f"| {' | '.join(Figure(**figure).cells())} |" for figure in module["figures"]]
     return "\n".join(lines)
