@@ -1,6 +1,7 @@
 """Runs a command of the program and reports what it took: `python -m bench.child ARGUMENTS`, with BENCH_REPORT a file.
 
-Loads nothing that the command would not load itself, so that neither memory nor modules are another's.
+Loads nothing that the command would not load itself, so that neither memory nor modules are another's. What only a
+developer has installed, and Beautiful Soup would load where it finds it, is not there for it: as with a service.
 """
 
 import json
@@ -15,7 +16,12 @@ def _peak_kb() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
+ONLY_FOR_DEVELOPERS = ("lxml", "chardet")
+
 if __name__ == "__main__":
+    for name in ONLY_FOR_DEVELOPERS:
+        sys.modules[name] = None  # type: ignore[assignment]
+
     from sync_worker.__main__ import main
 
     try:
