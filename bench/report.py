@@ -17,8 +17,9 @@ def table(summary: dict[str, Any]) -> str:
     """What was measured, as Markdown."""
     versions = ", ".join(f"{name} {number}" for name, number in summary["versions"].items())
     lines = [
-        f"Commit `{summary['commit']}`, Python {summary['python']}, {summary['machine']}, {summary['processors']} "
-        f"processors ({summary['processor']}), load {summary['load']} when it ended; {versions}.",
+        f"Commit `{summary['commit']}`, Python {summary['python']}, {summary['machine']},",
+        f"{summary['processors']} processors ({summary['processor']}), load {summary['load']} when it ended;",
+        f"{versions}.",
     ]
     for module in (one for one in summary["modules"] if one["figures"]):
         lines += ["", f"### `python -m {module['module']}`", "", f"| {' | '.join(HEADS)} |", "|---|---:|---:|---:|:-:|"]
