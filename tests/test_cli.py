@@ -145,6 +145,12 @@ def test_once_files_and_tells_as_agreed(terminal: Terminal) -> None:
     assert len(terminal.sandbox.cliniko.notes) == 1
 
 
+def test_once_names_every_count_on_a_terminal_of_eighty_columns(terminal: Terminal) -> None:
+    head = terminal.run("once", COLUMNS="80").stdout
+    names = ["Clinician", "sessions", "documents", "posted", "review", "pending", "in doubt", "skipped"]
+    assert [name for name in names if name not in head] == []
+
+
 def test_a_process_of_its_own_does_the_same(terminal: Terminal) -> None:
     terminal.a_document()
     done = terminal.process("once", "--json")
@@ -322,6 +328,8 @@ def test_the_service_files_notices_decisions_and_stops_when_asked(terminal: Term
         held = terminal.json("once", code=3)
         assert held["error"]["code"] == "held"
         assert str(service.pid) in held["error"]["problems"][0]
+        assert "or stop it first" in held["error"]["problems"][-1]
+        assert "or stop it first" in terminal.process("run").stderr
     finally:
         service.terminate()
         output = service.communicate(timeout=40)

@@ -96,8 +96,8 @@ def test_a_clinicians_account_sees_the_sessions_of_the_clinician_it_names(clinic
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["ada", "--role", "clinician"], "say which clinician"),
-        (["ada", "--role", "desk", "--clinician", "physio-1"], "no sessions of its own"),
+        (["ada", "--role", "clinician"], "by --clinician"),
+        (["ada", "--role", "desk", "--clinician", "physio-1"], "leave --clinician out"),
         (["ada", "--role", "clinician", "--clinician", "nobody"], "no clinician of that name"),
         (["ada", "--role", "owner"], "owner"),
         (["ada"], "--role"),

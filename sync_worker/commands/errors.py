@@ -16,6 +16,7 @@ from sync_worker.errors import (
 )
 
 DONE, PARTLY, SETTINGS_WRONG, HELD_ELSEWHERE = 0, 1, 2, 3
+ONE_AT_A_TIME = "One worker files for a clinician at a time: let that one do it, or stop it first."
 
 
 def exit_code_of(command: Callable[[], int], *, as_json: bool) -> int:

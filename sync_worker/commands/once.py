@@ -3,12 +3,13 @@
 import sys
 from dataclasses import asdict
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from sync_worker.bootstrap import Worker
 from sync_worker.commands import setup
-from sync_worker.commands.errors import DONE, HELD_ELSEWHERE, PARTLY, print_json, report
+from sync_worker.commands.errors import DONE, HELD_ELSEWHERE, ONE_AT_A_TIME, PARTLY, print_json, report
 from sync_worker.model import Tally, TickReport
 
 COUNTS = ("sessions_seen", "documents_seen", "posted", "review", "pending", "in_doubt", "skipped")
@@ -22,9 +23,9 @@ def once(*, as_json: bool) -> int:
         reports = worker.tick_all(full=True)
     finally:
         worker.close()
-    held = [one.trouble.hint for one in reports if one.trouble and one.trouble.code == "held"]
+    held = [f"{one.clinician}: {one.trouble.hint}" for one in reports if one.trouble and one.trouble.code == "held"]
     if len(held) == len(reports):
-        return report("held", held, HELD_ELSEWHERE, as_json=as_json)
+        return report("held", [*held, ONE_AT_A_TIME], HELD_ELSEWHERE, as_json=as_json)
     if as_json:
         print_json(_as_json(reports))
     else:
@@ -49,10 +50,11 @@ def _totals(reports: list[TickReport]) -> dict[str, int]:
 
 
 def _show(reports: list[TickReport]) -> None:
-    table = Table(title="This tick")
-    table.add_column("Clinician")
+    # narrow, so that eight columns have room on a terminal of 80
+    table = Table(title="This tick", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("Clinician", overflow="fold")
     for name in COUNTS:
-        table.add_column(name.removesuffix("_seen").replace("_", " "), justify="right")
+        table.add_column(name.removesuffix("_seen").replace("_", " "), justify="right", no_wrap=True)
     for one in reports:
         table.add_row(one.clinician, *_cells(one.tally))
     if len(reports) > 1:

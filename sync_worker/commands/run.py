@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from sync_worker.clock import Clock, SystemClock
 from sync_worker.commands import setup
-from sync_worker.commands.errors import DONE, HELD_ELSEWHERE, report
+from sync_worker.commands.errors import DONE, HELD_ELSEWHERE, ONE_AT_A_TIME, report
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.leases import WORKING, Leases
 from sync_worker.logs import get_logger
@@ -26,7 +26,7 @@ def run() -> int:
     try:
         held = _held_elsewhere(settings, ledger, leases, clock)
         if len(held) == len(settings.clinicians):
-            return report("held", held, HELD_ELSEWHERE, as_json=False)
+            return report("held", [*held, ONE_AT_A_TIME], HELD_ELSEWHERE, as_json=False)
         get_logger().info("service.ready", mode=settings.sync_mode, count=len(settings.clinicians) - len(held))
         _serve(settings, ledger, leases, clock)
     finally:

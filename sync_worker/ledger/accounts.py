@@ -44,9 +44,9 @@ def problem_with(name: str, role: Role, heidi_user_id: str | None) -> str | None
             "An account's name takes 2 to 64 letters from a to z, digits, and the signs . _ - @: choose another name."
         )
     if role is Role.CLINICIAN and heidi_user_id is None:
-        return "A clinician's account sees their own sessions: say which clinician it is."
+        return "A clinician's account sees their own sessions: say which clinician it is, by --clinician."
     if role is Role.DESK and heidi_user_id is not None:
-        return "The front desk has no sessions of its own: leave the clinician out, or choose another role."
+        return "The front desk has no sessions of its own: leave --clinician out, or choose another role."
     return None
 
 
