@@ -20,6 +20,7 @@ MODULES = (
     "bench.conversion",
     "bench.matching",
     "bench.pages",
+    "bench.workers",
 )
 """Each has a `run()` that gives back its figures, with what takes long left out."""
 
