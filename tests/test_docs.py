@@ -5,6 +5,7 @@ import importlib.util
 import re
 import shlex
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ import typer
 from sync_worker import lifecycle
 from sync_worker.__main__ import app
 from sync_worker.ledger.tables import Base
-from sync_worker.model import AlarmCode, PauseReason, Reason, Status
+from sync_worker.model import AlarmCode, PauseReason, Reason, Route, Status
 from sync_worker.settings import SECRETS, Settings
 
 ROOT = Path(__file__).parent.parent
 README, EXAMPLE, RUNBOOK = ROOT / "README.md", ROOT / ".env.example", ROOT / "docs/runbook.md"
-DOCS = sorted({README, *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")})
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+DOCS = sorted({README, CONTRIBUTING, *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")})
 """What people read."""
 DEPLOYED = [*sorted(path for path in (ROOT / "deploy").rglob("*") if path.is_file()), ROOT / "Dockerfile"]
 """What hosts read; comments in it are read by people too."""
@@ -271,6 +273,19 @@ def test_every_file_of_this_repository_that_is_told_exists(path: Path) -> None:
     without_links = re.sub(r"\]\([^)]*\)", "", text_of(path))
     told = set(re.findall(rf"(?<![\w./-])((?:{'|'.join(FOLDERS)})/[\w./-]*[\w/])", without_links))
     assert sorted(one for one in told if not (ROOT / one).exists()) == []
+
+
+def test_every_file_that_contributors_are_sent_to_exists() -> None:
+    """Without a folder before it: in the program, or among its tests."""
+    places = (ROOT, ROOT / "sync_worker", ROOT / "tests")
+    told = [one for one in spans_of(text_of(CONTRIBUTING)) if re.fullmatch(r"[\w./*-]+(\.py|\.md|/)", one)]
+    assert len(told) > 30
+    assert [one for one in told if not any(list(place.glob(one)) for place in places)] == []
+
+
+def test_every_option_of_a_route_is_told() -> None:
+    _, after = text_of(README).split("\n## Several clinicians, and routes\n")
+    assert [one.name for one in fields(Route) if f"{one.name} = " not in after.split("\n## ")[0]] == []
 
 
 # ---------------------------------------------------------------- architecture
