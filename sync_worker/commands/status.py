@@ -1,5 +1,6 @@
 """`status`: what the ledger says, without asking any service."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, print_json, say
 from sync_worker.ledger import migrate, queue
 from sync_worker.ledger.views import Views
-from sync_worker.model import ClinicianState
+from sync_worker.model import ClinicianState, Status
 from sync_worker.settings import ClinicianSettings, Settings, TickEngine
 
 TROUBLE_HINT = "`sync-worker check` says what to do."
@@ -81,14 +82,7 @@ def _stamp(at: datetime | None) -> str | None:
 def _show(found: dict[str, Any], views: Views, settings: Settings, now: datetime) -> None:
     console = Console(highlight=False)
     console.print(f"sync-worker {found['version']}, ledger {found['schema']}")
-    counts = Table()
-    counts.add_column("Entries")
-    counts.add_column("", justify="right")
-    for name, count in found["entries"].items():
-        counts.add_row(name.replace("_", " "), str(count))
-        for reason, of_them in views.review_reasons().items() if name == "review" else ():
-            counts.add_row(f"  {reason}", str(of_them))
-    console.print(counts)
+    console.print(_entries(found["entries"], views.review_reasons()))
     if found["oldest_waiting_seconds"] is not None:
         say(f"The oldest waiting document was found {_age(found['oldest_waiting_seconds'])} ago.")
     if (ticks := found["queue"]) is not None:
@@ -99,19 +93,7 @@ def _show(found: dict[str, Any], views: Views, settings: Settings, now: datetime
     for user_id, count in views.waiting_by_clinician().items():
         if user_id not in known:
             say(f"{count} entries wait for {user_id}, who is not in the settings any more: nobody files them.")
-    people = Table()
-    for heading in ("Clinician", "Last poll", "Read up to", "Linked", "Paused", "Trouble"):
-        people.add_column(heading)
-    for one in found["clinicians"]:
-        people.add_row(
-            one["name"],
-            _since(one["last_poll_at"], now),
-            _since(one["cursor"], now),
-            {True: "yes", False: "NO", None: "unknown"}[one["linked"]],
-            "PAUSED" if one["paused"] else "no",
-            one["error"]["code"] if one["error"] else "-",
-        )
-    console.print(people)
+    console.print(_clinicians(found["clinicians"], now))
     if found["heidi_templates_without_route"]:
         say("No route in clinic.toml names these Heidi templates; their documents go as the other routes say:")
     for one in found["heidi_templates_without_route"]:
@@ -121,6 +103,33 @@ def _show(found: dict[str, Any], views: Views, settings: Settings, now: datetime
     for alarm in found["alarms"]:
         who = f"{alarm['clinician']}: " if alarm["clinician"] else ""
         say(f"{alarm['level'].upper()}: {who}{alarm['hint']}")
+
+
+def _entries(by_status: Mapping[str, int], by_reason: Mapping[str, int]) -> Table:
+    counts = Table()
+    counts.add_column("Entries")
+    counts.add_column("", justify="right")
+    for name, count in by_status.items():
+        counts.add_row(name.replace("_", " "), str(count))
+        for reason, of_them in by_reason.items() if name == Status.REVIEW else ():
+            counts.add_row(f"  {reason}", str(of_them))
+    return counts
+
+
+def _clinicians(found: Sequence[Mapping[str, Any]], now: datetime) -> Table:
+    people = Table()
+    for heading in ("Clinician", "Last poll", "Read up to", "Linked", "Paused", "Trouble"):
+        people.add_column(heading)
+    for one in found:
+        people.add_row(
+            one["name"],
+            _since(one["last_poll_at"], now),
+            _since(one["cursor"], now),
+            {True: "yes", False: "NO", None: "unknown"}[one["linked"]],
+            "PAUSED" if one["paused"] else "no",
+            one["error"]["code"] if one["error"] else "-",
+        )
+    return people
 
 
 def _told_of_queue(ticks: dict[str, Any]) -> str:

@@ -31,9 +31,6 @@ from sync_worker.convert.structure import (
 )
 from sync_worker.convert.words import readable
 
-PERMITTED_TAGS = frozenset(["p", "div", "br", "ul", "ol", "li", "blockquote", "h1", "h2", "b", "i", "u", "a"])
-BASIC_TAGS = frozenset({"div", "br"})
-
 _INDENT = "\u00a0" * 4
 _RULE = "\u2014" * 3
 _RAW_SPACE = re.compile(r"[\t\n\r]")
