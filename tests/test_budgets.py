@@ -51,10 +51,10 @@ def test_nobody_has_used_anything_before_the_first_request(budget: RateBudget) -
 
 
 def test_twenty_threads_of_two_workers_take_no_place_twice(postgres_ledger_url: str, clock: TestClock) -> None:
-    workers = [budget_of(postgres_ledger_url, clock, places=12) for _ in range(2)]
+    workers = [budget_of(postgres_ledger_url, clock, places=22) for _ in range(2)]
     with ThreadPoolExecutor(20) as pool:
-        taken = list(pool.map(lambda number: workers[number % 2].take_ahead(), range(40)))
-    assert sum(taken) == 10  # two are left for the turn
+        taken = list(pool.map(lambda number: workers[number % 2].take_ahead(), range(60)))
+    assert sum(taken) == 20  # two are left for the turn
     assert workers[0].left() == 2
 
 

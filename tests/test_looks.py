@@ -55,6 +55,9 @@ class StandIn:
     def practitioner(self) -> Practitioner:
         return Practitioner("3", "4", "A. Physio", "Example Physiotherapy", "Australia/Hobart")
 
+    def trust_no_memory(self) -> None:
+        """It asks each time."""
+
     def notes_of(self, practitioner_id: str, since: datetime) -> list[StoredNote]:
         self.asked.append((practitioner_id, since))
         self.meanwhile()

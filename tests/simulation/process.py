@@ -144,7 +144,7 @@ class Process:
     def _in_place(self) -> Iterator[None]:
         """While a worker is built, its engine and its clients become ours."""
         with (
-            patch.object(setup, "open_engine", _engine),
+            patch.object(setup, "open_engine", lambda url, *, pooled, **_: _engine(url, pooled=pooled)),
             patch.object(http, "_transport", lambda *_: _Line(self)),
             patch.object(ahead, "readers", InTurn),
         ):
