@@ -194,7 +194,7 @@ def course(folder: Path, rate: int, how: object, count: int = 16) -> tuple[int, 
     return len(cliniko.requests), cliniko.posted
 
 
-@pytest.mark.parametrize("rate", [3, 6, 10, 20, 30])
+@pytest.mark.parametrize("rate", [6, 20])
 def test_reading_ahead_neither_costs_requests_nor_delays_notes(tmp_path: Path, rate: int) -> None:
     how = patch.object(ahead, "readers", InTurn)
     alone = patch.object(ahead.ReadAhead, "along", lambda _self, entries: (one for one in entries))

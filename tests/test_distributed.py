@@ -109,6 +109,7 @@ def test_a_job_of_a_clinician_who_left_is_let_go_and_one_that_is_missing_is_plan
     with a_clinic(tmp_path, address, **SELDOM) as clinic:
         worker = clinic.start("run")
         wait_until(lambda: worker.good_ticks() == 2, "each to be ticked")
+        wait_until(lambda: [job.status for job in jobs_in(clinic)] == ["todo", "todo"], "the next ticks to be planned")
         tell(
             clinic._engine,
             "DELETE FROM procrastinate_jobs",
