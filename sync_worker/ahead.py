@@ -25,7 +25,7 @@ log = get_logger()
 
 DEPTH = 4
 """Entries that are read ahead, beside each other. What is read must still be fresh when its turn comes."""
-TROUBLE = (Unavailable, NotAuthorised, RateLimited, LedgerUnavailable, Stopping)
+TROUBLE = (Unavailable, NotAuthorised, LedgerUnavailable, Stopping)
 """What is a service's trouble, and not one document's."""
 
 

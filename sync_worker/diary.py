@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.errors import NotAuthorised
+from sync_worker.fresh import FRESH_SECONDS
 from sync_worker.identity import Identity
 from sync_worker.logs import get_logger
 from sync_worker.model import Booking, Reason
@@ -27,7 +28,6 @@ LONGEST_BOOKING = timedelta(hours=12)
 A_DAY = timedelta(days=1)
 MOST_DAYS = 7
 """Local days in one reading: a backlog of a year is not read as a year."""
-FRESH_SECONDS = 60.0
 UNREADABLE_SECONDS = 3600.0
 """How long a key that may not read bookings is not asked again."""
 

@@ -27,15 +27,16 @@ class Cut(StrEnum):
     IN_BODY = auto()
 
 
-class LosingProxy:
-    """Listens on loopback from entering the block to leaving it; passes connections to `port`."""
+class LoopbackProxy:
+    """Listens on loopback from entering the block to leaving it; what `_serve` does with a connection is a kind's own.
 
-    def __init__(self, port: int, random: Random) -> None:
-        self._target = (LOOPBACK, port)
-        self._random = random
+    A kind keeps its open sockets in `_open`, under `_lock`.
+    """
+
+    def __init__(self) -> None:
         self._server = socket.create_server((LOOPBACK, 0))
         self._open: set[socket.socket] = set()
-        self.lost: list[Cut] = []
+        self._lock = threading.Lock()
 
     @property
     def port(self) -> int:
@@ -50,9 +51,13 @@ class LosingProxy:
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
-        for line in list(self._open):
-            with contextlib.suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
+        self.cut_all()
+
+    def cut_all(self) -> None:
+        """Cut every connection, whatever it does."""
+        with self._lock:
+            lines = list(self._open)
+        end(*lines)
 
     def _accept(self) -> None:
         while True:
@@ -63,9 +68,23 @@ class LosingProxy:
             threading.Thread(target=self._serve, args=(line,), daemon=True).start()
 
     def _serve(self, line: socket.socket) -> None:
+        raise NotImplementedError
+
+
+class LosingProxy(LoopbackProxy):
+    """Passes connections to `port`, and loses answers."""
+
+    def __init__(self, port: int, random: Random) -> None:
+        super().__init__()
+        self._target = (LOOPBACK, port)
+        self._random = random
+        self.lost: list[Cut] = []
+
+    def _serve(self, line: socket.socket) -> None:
         """Pass requests on; a worker uses a connection of its own for each request that changes something."""
         with contextlib.suppress(OSError), line, socket.create_connection(self._target) as service:
-            self._open |= {line, service}
+            with self._lock:
+                self._open |= {line, service}
             with contextlib.suppress(OSError):
                 first = line.recv(CHUNK)
                 service.sendall(first)
@@ -76,7 +95,8 @@ class LosingProxy:
                 else:
                     _pump(service, line)
                 onward.join(1)
-            self._open -= {line, service}
+            with self._lock:
+                self._open -= {line, service}
 
     def _lose(self, answer: bytes, line: socket.socket) -> None:
         """Let the worker hear none of the answer, or a part of it."""
@@ -90,6 +110,13 @@ class LosingProxy:
             line.sendall(answer[: (len(headers) + 4 + len(answer)) // 2])
         self.lost.append(cut)
         if cut is not Cut.RESET:  # a reset comes with the closing
+            line.shutdown(socket.SHUT_RDWR)
+
+
+def end(*lines: socket.socket) -> None:
+    """Shut connections down in both directions, as far as they are open."""
+    for line in lines:
+        with contextlib.suppress(OSError):
             line.shutdown(socket.SHUT_RDWR)
 
 

@@ -7,68 +7,34 @@ import contextlib
 import socket
 import threading
 from random import Random
-from types import TracebackType
-from typing import Self
 
-LOOPBACK = "127.0.0.1"
-CHUNK = 65_536
+from tests.processes.proxy import CHUNK, LoopbackProxy, end
+
 ANSWER_SECONDS = 5.0
 COMMIT = b"COMMIT\0"
 """How the end of a transaction travels, as a message of its own."""
 
 
-class SeveringProxy:
-    """Listens on loopback from entering the block to leaving it; passes connections to a server."""
+class SeveringProxy(LoopbackProxy):
+    """Passes connections to a server."""
 
     def __init__(self, host: str, port: int, random: Random) -> None:
+        super().__init__()
         self._target = (host, port)
         self._random = random
-        self._server = socket.create_server((LOOPBACK, 0))
-        self._lines: dict[socket.socket, socket.socket] = {}
-        self._lock = threading.Lock()
         self._is_armed = False
         self.cuts: list[bool] = []
         """Of each connection that was cut at a commit, whether the commit was done."""
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return int(self._server.getsockname()[1])
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        with contextlib.suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self.cut_all()
 
     def cut_next(self) -> None:
         """Cut the connection that commits next."""
         with self._lock:
             self._is_armed = True
 
-    def cut_all(self) -> None:
-        """Cut every connection, whatever it does."""
-        with self._lock:
-            lines = list(self._lines.items())
-        for line, server in lines:
-            _end(line, server)
-
     def be_calm(self) -> None:
         """Cut nothing any more."""
         with self._lock:
             self._is_armed = False
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                line, _ = self._server.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(line,), daemon=True).start()
 
     def _serve(self, line: socket.socket) -> None:
         with contextlib.suppress(OSError), line, socket.create_connection(self._target) as server:
@@ -76,17 +42,17 @@ class SeveringProxy:
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             is_mute = threading.Event()
             with self._lock:
-                self._lines[line] = server
+                self._open |= {line, server}
             back = threading.Thread(target=_answers, args=(server, line, is_mute), daemon=True)
             back.start()
             with contextlib.suppress(OSError):
                 self._questions(line, server, is_mute)
             if is_mute.is_set():
                 back.join(ANSWER_SECONDS)  # it ends when the answer is there, which nobody is told
-            _end(line, server)
+            end(line, server)
             back.join(ANSWER_SECONDS)
             with self._lock:
-                self._lines.pop(line, None)
+                self._open -= {line, server}
 
     def _questions(self, line: socket.socket, server: socket.socket, is_mute: threading.Event) -> None:
         while chunk := line.recv(CHUNK):
@@ -112,10 +78,4 @@ def _answers(server: socket.socket, line: socket.socket, is_mute: threading.Even
             if is_mute.is_set():
                 return
             line.sendall(chunk)
-    _end(line, server)
-
-
-def _end(*lines: socket.socket) -> None:
-    for line in lines:
-        with contextlib.suppress(OSError):
-            line.shutdown(socket.SHUT_RDWR)
+    end(line, server)
