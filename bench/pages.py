@@ -28,7 +28,7 @@ from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
 from sync_worker.commands.setup import open_ledger
 from sync_worker.ledger.accounts import Accounts, Logins
-from sync_worker.model import Role
+from sync_worker.records import Role
 from sync_worker.settings import load_settings
 from sync_worker.web.app import build_app
 from sync_worker.web.office import office_of

@@ -8,7 +8,7 @@ from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
 from sync_worker.commands.setup import open_ledger
 from sync_worker.logs import configure_logging, quiet_stamina
-from sync_worker.model import TickReport
+from sync_worker.records import TickReport
 from sync_worker.settings import load_settings
 
 

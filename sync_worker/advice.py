@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sync_worker.model import AlarmCode, PauseReason, Reason
+from sync_worker.records import AlarmCode, PauseReason, Reason
 
 ADVICE: Mapping[Reason, str] = {
     Reason.NO_MATCH: "No chart has this name and birth date. Mend the chart or the session: it is asked again every hour, or at once by trying again. Or choose a patient.",

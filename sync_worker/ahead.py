@@ -16,10 +16,11 @@ from sync_worker.first_look import FirstLook
 from sync_worker.http import asked_once
 from sync_worker.identity import Identity
 from sync_worker.logs import get_logger
-from sync_worker.model import Document, Entry
+from sync_worker.model import Document
 from sync_worker.patients import Patients
 from sync_worker.prepare import Preparer
 from sync_worker.reading import SessionReader
+from sync_worker.records import Entry
 
 log = get_logger()
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from sync_worker.advice import HINTS, PAUSED_ITSELF
 from sync_worker.ledger.views import Views, zone_told
-from sync_worker.model import AlarmCode, ClinicianState, PauseReason
+from sync_worker.records import AlarmCode, ClinicianState, PauseReason
 from sync_worker.settings import Mode, Settings
 
 RETENTION_WARNING, RETENTION_ALARM = 0.5, 0.8

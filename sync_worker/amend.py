@@ -30,26 +30,18 @@ from sync_worker.model import (
     Accepted,
     AmendOutcome,
     Archived,
-    Attempt,
-    AttemptKind,
-    Entry,
-    HintSeen,
     InDoubt,
     KeyTrouble,
-    Lease,
     NoteContent,
     NotSent,
-    Reason,
     Refused,
     Revisions,
     Session,
-    Status,
     StoredNote,
-    Tally,
-    Wish,
 )
 from sync_worker.prepare import Preparer
 from sync_worker.reading import SessionReader, hint_seen
+from sync_worker.records import Attempt, AttemptKind, Entry, HintSeen, Lease, Reason, Status, Tally, Wish
 
 log = get_logger()
 

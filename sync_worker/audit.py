@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sync_worker.model import Backfill, DocumentSeen, Entry, Revisions, Status
+from sync_worker.model import Revisions
+from sync_worker.records import Backfill, DocumentSeen, Entry, Status
 
 STUCK_AFTER = timedelta(minutes=15)
 """No request takes so long, and two looks at the usual times have ended a doubt by then."""

@@ -20,8 +20,9 @@ from sync_worker.heidi import HeidiClient
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.views import Views
-from sync_worker.model import ClinicianState, DocumentSeen, Entry, ListedSession, StoredNote, Trouble
+from sync_worker.model import ListedSession, StoredNote
 from sync_worker.reading import SessionReader
+from sync_worker.records import ClinicianState, DocumentSeen, Entry, Trouble
 
 
 @dataclass(slots=True)

@@ -30,7 +30,6 @@ from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.purge import Purge
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import LookTimes
-from sync_worker.model import ClinicianState, TickReport
 from sync_worker.patients import Patients
 from sync_worker.pipeline import Pipeline, TickSettings
 from sync_worker.pipelines import Pipelines
@@ -41,6 +40,7 @@ from sync_worker.preview import Previewer
 from sync_worker.pulse import Pulse, TickClock
 from sync_worker.rate import AheadBudget, Budget, RateBudget
 from sync_worker.reading import SessionReader
+from sync_worker.records import ClinicianState, TickReport
 from sync_worker.settings import ClinicianSettings, Mode, Settings, TickEngine
 
 PAGE_DEADLINE_SECONDS = 6.0

@@ -16,10 +16,11 @@ from typing import Any, Protocol
 from sync_worker import egress
 from sync_worker.clock import Clock
 from sync_worker.errors import NotTold, RemoteError, Stopping
-from sync_worker.http import HttpClient, tls_context
+from sync_worker.http import HttpClient
 from sync_worker.logs import get_logger
 from sync_worker.settings import MailTls, Settings
 from sync_worker.settings.residency import host_of
+from sync_worker.transport import tls_context
 
 log = get_logger()
 

@@ -18,19 +18,9 @@ from sync_worker.ledger import Ledger
 from sync_worker.ledger.purge import BEYOND_LOOKBACK
 from sync_worker.ledger.sessions import IntakeRules
 from sync_worker.logs import get_logger
-from sync_worker.model import (
-    ClinicianState,
-    Document,
-    DocumentSeen,
-    HintSeen,
-    KnownSession,
-    Lease,
-    ListedSession,
-    SessionSeen,
-    Tally,
-    Trouble,
-)
+from sync_worker.model import Document, ListedSession
 from sync_worker.reading import SessionReader, hint_seen
+from sync_worker.records import ClinicianState, DocumentSeen, HintSeen, KnownSession, Lease, SessionSeen, Tally, Trouble
 
 log = get_logger()
 

@@ -17,7 +17,8 @@ from sync_worker.errors import NotAuthorised
 from sync_worker.fresh import FRESH_SECONDS
 from sync_worker.identity import Identity
 from sync_worker.logs import get_logger
-from sync_worker.model import Booking, Reason
+from sync_worker.model import Booking
+from sync_worker.records import Reason
 
 log = get_logger()
 

@@ -13,7 +13,6 @@ import asyncio
 import math
 import random
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -23,10 +22,8 @@ from sync_worker.errors import LedgerUnavailable
 from sync_worker.jobs import TROUBLE, Jobs
 from sync_worker.ledger import queue
 from sync_worker.logs import get_logger
-from sync_worker.model import TickReport
-from sync_worker.notify import Notifier
-from sync_worker.upkeep import Upkeep, end_process
-from sync_worker.watch import Watch
+from sync_worker.records import TickReport
+from sync_worker.upkeep import NO_HOOKS, Hooks, Upkeep
 
 log = get_logger()
 
@@ -45,10 +42,7 @@ class Service:
         poll_seconds: int,
         clock: SystemClock,
         at_once: int = 8,
-        watch: Watch | None = None,
-        notifier: Notifier | None = None,
-        is_page_ready: Callable[[], bool] = lambda: True,
-        give_up: Callable[[], None] = end_process,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         """As the embedded engine's. Raises `LedgerUnavailable`."""
         self._worker = worker
@@ -65,10 +59,7 @@ class Service:
             worker,
             poll_seconds=math.inf,  # others may do all that is to do
             clock=clock,
-            watch=watch,
-            notifier=notifier,
-            is_page_ready=is_page_ready,
-            give_up=give_up,
+            hooks=hooks,
             leads=worker.leases.leads,
         )
 

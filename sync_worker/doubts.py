@@ -18,7 +18,8 @@ from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.lifecycle import LookTimes
 from sync_worker.logs import get_logger
-from sync_worker.model import Attempt, Entry, Lease, Reason, Status, StoredNote, Tally
+from sync_worker.model import StoredNote
+from sync_worker.records import Attempt, Entry, Lease, Reason, Status, Tally
 
 log = get_logger()
 

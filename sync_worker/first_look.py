@@ -17,7 +17,8 @@ from sync_worker.convert import canonical_text, document_texts, holds
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.logs import get_logger
-from sync_worker.model import Document, Lease, PauseReason, StoredNote
+from sync_worker.model import Document, StoredNote
+from sync_worker.records import Lease, PauseReason
 
 log = get_logger()
 

@@ -1,36 +1,31 @@
-"""The one place that touches httpx: deadlines, rate budget, retries of reads, and failures with names.
+"""The one way in which a service is asked: rate budget, retries of reads, and failures with names.
 
-Refuses hosts off the list, addresses where they may not be met (`egress`), redirects, proxies from the environment, and
-any retry of a write. No message made here holds an address, a header or a body: a patient search carries a name in its
-address.
+Refuses hosts off the list, addresses where they may not be met (`transport`), redirects, proxies from the environment,
+and any retry of a write. No message made here holds an address, a header or a body: a patient search carries a name in
+its address.
 """
 
 import json
 import math
-import socket
-import ssl
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpcore
 import httpx
 import stamina
 
-from sync_worker import egress
+from sync_worker import egress, transport
 from sync_worker.clock import Clock
 from sync_worker.errors import InvalidResponse, NotConnected, RateLimited, RemoteError, Stopping, Unavailable
 from sync_worker.rate import LONGEST_BLOCK_SECONDS, Budget
 
 READ_ATTEMPTS = 3
 LONGEST_BODY_BYTES = 64 * 1024 * 1024
-WRITE_CHUNK_BYTES = 64 * 1024
 
 Params = Sequence[tuple[str, str]]
 
@@ -117,7 +112,7 @@ class HttpClient:
         self._silence_seconds = silence_seconds
         self._observe = observe
         self._silent_until = -math.inf
-        way = WayOut(self._allowed_hosts, frozenset(host.lower() for host in may_be_private))
+        way = transport.WayOut(self._allowed_hosts, frozenset(host.lower() for host in may_be_private))
         self._reads = _client(headers, user_name, deadline_seconds, way, keep_alive=20)
         # A kept connection that the server just closed looks like a lost answer: a write gets one of its own.
         self._writes = _client(headers, user_name, deadline_seconds, way, keep_alive=0)
@@ -250,13 +245,12 @@ class HttpClient:
         guard: Callable[[], None] | None,
     ) -> Answer:
         """The request on its way and back, within the deadline."""
-        _deadline.at = self._clock.monotonic() + self._deadline_seconds
-        _deadline.clock = self._clock
-        _deadline.guard = guard
+        headers = _with_type(headers, body)
         try:
-            with client.stream(
-                method, url, params=list(params) or None, content=body, headers=_with_type(headers, body)
-            ) as response:
+            with (
+                transport.bounded(self._deadline_seconds, self._clock, guard),
+                client.stream(method, url, params=list(params) or None, content=body, headers=headers) as response,
+            ):
                 return Answer(response.status_code, dict(response.headers), self._body(operation, response))
         except egress.AddressRefused:
             hint = (
@@ -278,8 +272,6 @@ class HttpClient:
         except RuntimeError:
             self._check_stop(client)  # closed this very moment
             raise
-        finally:
-            _deadline.at = _deadline.guard = None
 
     def _check_stop(self, client: httpx.Client) -> None:
         """Raise `Stopping` once the process is asked to stop, or this client was closed in the middle of a page."""
@@ -327,24 +319,16 @@ def asked_once() -> Iterator[None]:
         _asking.once = False
 
 
-@dataclass(frozen=True, slots=True)
-class WayOut:
-    """Which hosts a client may meet; those of `may_be_private` in a private network too."""
-
-    hosts: frozenset[str]
-    may_be_private: frozenset[str] = frozenset()
-
-
 def _client(
     headers: Mapping[str, str],
     user_name: Callable[[], str] | None,
     deadline_seconds: float,
-    way: WayOut,
+    way: transport.WayOut,
     *,
     keep_alive: int,
 ) -> httpx.Client:
     return httpx.Client(
-        transport=_transport(keep_alive, way),
+        transport=transport.to_network(keep_alive, way),
         headers=dict(headers),
         auth=_BasicNow(user_name) if user_name is not None else None,
         timeout=httpx.Timeout(deadline_seconds),
@@ -363,24 +347,6 @@ class _BasicNow(httpx.Auth):
         yield from httpx.BasicAuth(self._user_name(), "").auth_flow(request)
 
 
-def _transport(keep_alive: int, way: WayOut) -> httpx.BaseTransport:
-    """The way to the network, which a simulation replaces by one of its own."""
-    limits = httpx.Limits(max_connections=20, max_keepalive_connections=keep_alive, keepalive_expiry=5.0)
-    transport = httpx.HTTPTransport(verify=tls_context(), limits=limits, trust_env=False)
-    # httpx bounds each phase only; the pool's backend is where a whole request can be bounded (pinned below 0.29,
-    # and a test with a dripping server fails if this stops working)
-    transport._pool._network_backend = _DeadlineBackend(way)  # type: ignore[union-attr, unused-ignore]
-    return transport
-
-
-@cache
-def tls_context() -> ssl.SSLContext:
-    """One for all clients, since reading the certificates takes longer than a request."""
-    context = httpx.create_ssl_context(trust_env=False)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
 def _with_type(headers: Mapping[str, str], body: bytes | None) -> dict[str, str]:
     return dict(headers) | ({"Content-Type": "application/json"} if body is not None else {})
 
@@ -391,96 +357,3 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         return None
     return number if number is not None and math.isfinite(number) else None
-
-
-# ---------------------------------------------------------------- a total deadline for one request
-
-
-class _Deadline(threading.local):
-    """When the request of this thread has to be over, on the monotonic clock."""
-
-    at: float | None = None
-    clock: Clock | None = None
-    guard: Callable[[], None] | None = None
-
-    def remaining(self, timeout: float | None, late: type[Exception]) -> float | None:
-        """What is left for one operation of the socket; raises `late` if nothing is."""
-        if self.at is None or self.clock is None:
-            return timeout
-        left = self.at - self.clock.monotonic()
-        if left <= 0:
-            raise late
-        return left if timeout is None else min(left, timeout)
-
-
-_deadline = _Deadline()
-
-
-def about_to_send() -> None:
-    """Call the guard of this thread's request, once: whatever carries requests calls this before the first byte."""
-    guard, _deadline.guard = _deadline.guard, None
-    if guard is not None:
-        guard()
-
-
-class _DeadlineStream(httpcore.NetworkStream):
-    """A connection whose every operation ends at the request's deadline, however slowly the peer drips."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _deadline.remaining(timeout, httpcore.ReadTimeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        about_to_send()
-        for start in range(0, len(buffer), WRITE_CHUNK_BYTES):
-            left = _deadline.remaining(timeout, httpcore.WriteTimeout)
-            self._stream.write(buffer[start : start + WRITE_CHUNK_BYTES], left)
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        left = _deadline.remaining(timeout, httpcore.ConnectTimeout)
-        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, left))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-class _DeadlineBackend(httpcore.NetworkBackend):
-    """Opens connections that obey the request's deadline, to addresses that were checked; TLS asks for the name."""
-
-    def __init__(self, way: WayOut) -> None:
-        self._backend = httpcore.SyncBackend()
-        self._way = way
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Any = None,
-    ) -> httpcore.NetworkStream:
-        failed: Exception = httpcore.ConnectError()
-        addresses = self._addresses(host, port)
-        for number, address in enumerate(addresses):
-            left = _deadline.remaining(timeout, httpcore.ConnectTimeout)
-            share = left / (len(addresses) - number) if left is not None else None  # one that is silent ends not all
-            try:
-                stream = self._backend.connect_tcp(address, port, share, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failed = error
-            else:
-                return _DeadlineStream(stream)
-        raise failed
-
-    def _addresses(self, host: str, port: int) -> tuple[str, ...]:
-        try:
-            return egress.require_public(host, port, self._way.hosts, may_be_private=self._way.may_be_private)
-        except socket.gaierror:
-            raise httpcore.ConnectError from None

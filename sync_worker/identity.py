@@ -13,7 +13,8 @@ from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.errors import ConfigurationError, NotAuthorised
 from sync_worker.ledger.clinicians import Clinicians
-from sync_worker.model import ClinicianState, Practitioner
+from sync_worker.model import Practitioner
+from sync_worker.records import ClinicianState
 
 REMEMBERED_FOR = timedelta(days=1)
 """How long a start trusts what the ledger remembers of a key: three requests a day are no price for a fresh answer."""

@@ -7,19 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sync_worker.model import (
-    Accepted,
-    Entry,
-    HintSeen,
-    InDoubt,
-    KeyTrouble,
-    NotSent,
-    PostOutcome,
-    Reason,
-    Refused,
-    Status,
-    WaitsOn,
-)
+from sync_worker.model import Accepted, InDoubt, KeyTrouble, NotSent, PostOutcome, Refused
+from sync_worker.records import Entry, HintSeen, Reason, Status, WaitsOn
 
 S = Status
 ALLOWED_MOVES: Mapping[Status, frozenset[Status]] = {

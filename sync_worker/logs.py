@@ -23,7 +23,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from sync_worker.errors import RemoteError, SyncWorkerError
-from sync_worker.model import Status
+from sync_worker.records import Status
 
 Format = Literal["json", "console"]
 Check = Callable[[object], object | None]

@@ -26,8 +26,8 @@ from sync_worker.counts import Counts
 from sync_worker.errors import LedgerMismatch, LedgerUnavailable
 from sync_worker.ledger.queue import QueueSeen
 from sync_worker.ledger.views import Views
-from sync_worker.model import ClinicianState, Status
 from sync_worker.rate import RateBudget
+from sync_worker.records import ClinicianState, Status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LEDGER_SECONDS = 5.0

@@ -14,7 +14,7 @@ from sync_worker.alarms import Alarm
 from sync_worker.errors import LedgerMismatch, LedgerUnavailable
 from sync_worker.ledger.alarms import Alarms, Open
 from sync_worker.logs import get_logger
-from sync_worker.model import AlarmCode
+from sync_worker.records import AlarmCode
 
 log = get_logger()
 

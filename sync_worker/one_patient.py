@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from sync_worker import lifecycle
 from sync_worker.ledger import Ledger
-from sync_worker.model import Entry, Reason, Session, Status
+from sync_worker.model import Session
 from sync_worker.patients import Patients
 from sync_worker.prepare import NeedsReview, Preparation, Prepared
 from sync_worker.reading import hint_seen
+from sync_worker.records import Entry, Reason, Status
 
 BEGUN = (Status.POSTED, Status.POSTING, Status.IN_DOUBT)
 

@@ -26,7 +26,7 @@ from sync_worker.errors import (
 )
 from sync_worker.ledger import Ledger
 from sync_worker.logs import get_logger
-from sync_worker.model import Entry, Lease, Reason, Status
+from sync_worker.records import Entry, Lease, Reason, Status
 
 log = get_logger()
 

@@ -27,16 +27,15 @@ from sync_worker.matching import (
 from sync_worker.model import (
     Ambiguous,
     Candidate,
-    Entry,
     Hint,
     Matched,
     MatchOutcome,
     NoMatch,
     Patient,
     PatientProfile,
-    Reason,
     Session,
 )
+from sync_worker.records import Entry, Reason
 from sync_worker.search import Word, fitting, words_of
 
 NAMED = frozenset({Evidence.NAME_EXACT, Evidence.NAME_NICKNAME, Evidence.FAMILY_NAME_SLIP, Evidence.GIVEN_NAME_SLIP})

@@ -39,25 +39,13 @@ from sync_worker.ledger import Ledger
 from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.sessions import IntakeRules
 from sync_worker.logs import get_logger
-from sync_worker.model import (
-    ClinicianState,
-    Document,
-    Entry,
-    Lease,
-    Reason,
-    Revisions,
-    Session,
-    Status,
-    StoredNote,
-    Tally,
-    TickReport,
-    Trouble,
-)
+from sync_worker.model import Document, Revisions, Session, StoredNote
 from sync_worker.one_patient import OnePatient
 from sync_worker.outbox import Delivery, Outbox
 from sync_worker.posting import Poster
 from sync_worker.prepare import NeedsReview, Preparation, Prepared, Preparer, Skipped
 from sync_worker.reading import SessionReader, hint_seen
+from sync_worker.records import ClinicianState, Entry, Lease, Reason, Status, Tally, TickReport, Trouble
 from sync_worker.settings.keys import Key
 from sync_worker.siblings import Siblings
 

@@ -14,20 +14,11 @@ from sync_worker.errors import ConfigurationError, NotAuthorised, RemoteError
 from sync_worker.first_look import BEFORE_SESSION, AuthorsNotes
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import Ledger
-from sync_worker.model import (
-    ClinicianState,
-    Document,
-    Entry,
-    Note,
-    PlannedEntry,
-    Reason,
-    Session,
-    Status,
-    StoredNote,
-)
+from sync_worker.model import Document, Note, PlannedEntry, Session, StoredNote
 from sync_worker.one_patient import OnePatient
 from sync_worker.prepare import NeedsReview, Prepared, Preparer, Skipped
 from sync_worker.reading import SessionReader
+from sync_worker.records import ClinicianState, Entry, Reason, Status
 from sync_worker.reference import reference_of
 from sync_worker.siblings import are_alike
 

@@ -17,22 +17,10 @@ from sync_worker.ledger.attempts import Claim
 from sync_worker.ledger.leases import Leases
 from sync_worker.lifecycle import LookTimes
 from sync_worker.logs import get_logger
-from sync_worker.model import (
-    Accepted,
-    Attempt,
-    Entry,
-    HintSeen,
-    InDoubt,
-    KeyTrouble,
-    Lease,
-    NotSent,
-    PostOutcome,
-    Status,
-    StoredNote,
-    Tally,
-)
+from sync_worker.model import Accepted, InDoubt, KeyTrouble, NotSent, PostOutcome, StoredNote
 from sync_worker.outbox import Delivery
 from sync_worker.prepare import Prepared
+from sync_worker.records import Attempt, Entry, HintSeen, Lease, Status, Tally
 
 log = get_logger()
 

@@ -12,20 +12,9 @@ from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.convert import note_title, render_note_content, source_line
 from sync_worker.errors import ConversionError
-from sync_worker.model import (
-    DEFAULT_ROUTE,
-    Candidate,
-    Document,
-    Entry,
-    Matched,
-    Note,
-    NoteContent,
-    Reason,
-    Route,
-    Session,
-    Template,
-)
+from sync_worker.model import DEFAULT_ROUTE, Candidate, Document, Matched, Note, NoteContent, Route, Session, Template
 from sync_worker.patients import Patients
+from sync_worker.records import Entry, Reason
 from sync_worker.reference import reference_of
 from sync_worker.templates import Templates
 

@@ -10,9 +10,10 @@ from functools import cache
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.errors import ConversionError
 from sync_worker.ledger import Ledger
-from sync_worker.model import Document, Entry, Matched, Note, Patient, PlannedEntry, Reason, Session, Status
+from sync_worker.model import Document, Matched, Note, Patient, PlannedEntry, Session
 from sync_worker.prepare import Preparer
 from sync_worker.reading import SessionReader
+from sync_worker.records import Entry, Reason, Status
 
 NOBODY = ""
 """In place of a patient's id in a note that is only shown."""

@@ -14,7 +14,8 @@ from sync_worker.fresh import Answered, Fresh
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import Ledger
 from sync_worker.matching import usable_birth_date
-from sync_worker.model import Document, HintSeen, PatientProfile, Session
+from sync_worker.model import Document, PatientProfile, Session
+from sync_worker.records import HintSeen
 
 NO_PROFILE = PatientProfile(None, None, None)
 """In place of one that Heidi has no more."""

@@ -6,7 +6,6 @@ stopped for good, the process ends, so that whoever started it starts it anew.
 """
 
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_SUBMITTED, JobEvent
@@ -15,9 +14,7 @@ from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
 from sync_worker.errors import LedgerUnavailable
 from sync_worker.logs import get_logger
-from sync_worker.notify import Notifier
-from sync_worker.upkeep import Every, Upkeep, end_process
-from sync_worker.watch import Watch
+from sync_worker.upkeep import NO_HOOKS, Every, Hooks, Upkeep
 
 log = get_logger()
 
@@ -35,15 +32,9 @@ class Service:
         poll_seconds: int,
         clock: SystemClock,
         at_once: int = 8,
-        watch: Watch | None = None,
-        notifier: Notifier | None = None,
-        is_page_ready: Callable[[], bool] = lambda: True,
-        give_up: Callable[[], None] = end_process,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
-        """`at_once` is how many clinicians tick beside each other at most.
-
-        `notifier` hears how the service is; `give_up` is called where no tick happens any more.
-        """
+        """`at_once` is how many clinicians tick beside each other at most."""
         self._worker = worker
         self._clock = clock
         self._running: set[str] = set()
@@ -54,10 +45,7 @@ class Service:
             poll_seconds=poll_seconds,
             clock=clock,
             at_once=min(at_once, len(worker.pipelines)),
-            watch=watch,
-            notifier=notifier,
-            is_page_ready=is_page_ready,
-            give_up=give_up,
+            hooks=hooks,
         )
         self._scheduler = self._upkeep.scheduler
         # told by the scheduler's own thread, every other second at least, whatever the jobs do

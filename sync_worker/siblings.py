@@ -11,7 +11,8 @@ from sync_worker.cliniko import ClinikoClient
 from sync_worker.convert import answers_of, document_texts
 from sync_worker.errors import ConversionError
 from sync_worker.ledger import Ledger
-from sync_worker.model import Document, Entry, Status
+from sync_worker.model import Document
+from sync_worker.records import Entry, Status
 
 SIMILAR = 85.0
 """Of a hundred characters so many are the same: then a person says whether both are wanted."""

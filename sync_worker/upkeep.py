@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
@@ -23,8 +24,8 @@ from sync_worker.clock import SystemClock
 from sync_worker.collect import night_of
 from sync_worker.errors import LedgerMismatch, LedgerUnavailable
 from sync_worker.logs import get_logger
-from sync_worker.model import Status
 from sync_worker.notify import Notifier
+from sync_worker.records import Status
 from sync_worker.settings.surroundings import Supervisor
 from sync_worker.watch import Watch
 
@@ -74,6 +75,21 @@ def _always() -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a service calls beside its ticks; a test leaves out what it does not need."""
+
+    watch: Watch | None = None
+    notifier: Notifier | None = None
+    """Hears how the service is."""
+    is_page_ready: Callable[[], bool] = _always
+    give_up: Callable[[], None] = end_process
+    """Called where no tick happens any more."""
+
+
+NO_HOOKS = Hooks()
+
+
 class Upkeep:
     """Everything but the ticks of a service, until `clock.stop` is set."""
 
@@ -84,24 +100,19 @@ class Upkeep:
         poll_seconds: float,
         clock: SystemClock,
         at_once: int = 1,
-        watch: Watch | None = None,
-        notifier: Notifier | None = None,
-        is_page_ready: Callable[[], bool] = _always,
-        give_up: Callable[[], None] = end_process,
+        hooks: Hooks = NO_HOOKS,
         leads: Callable[[], bool] = _always,
     ) -> None:
         """`poll_seconds` is how often a tick must begin at least: infinite where there may be none to do.
 
-        `at_once` is for the ticks that are planned here. `give_up` is called where no tick happens any more. `leads`
-        says whether it is for this process to tell people and to purge, which one of several does for all.
+        `at_once` is for the ticks that are planned here. `leads` says whether it is for this process to tell people and
+        to purge, which one of several does for all.
         """
         self._worker = worker
         self._clock = clock
         self._poll_seconds = poll_seconds
-        self._notifier = notifier or Notifier(Supervisor(), clock)
-        self._is_page_ready = is_page_ready
-        self._give_up = give_up
-        self._watch = watch
+        self._hooks = hooks
+        self._notifier = hooks.notifier or Notifier(Supervisor(), clock)
         self._leads = leads
         self._purged_at: datetime | None = None
         self.scheduler = BackgroundScheduler(
@@ -115,7 +126,7 @@ class Upkeep:
             timezone=UTC,
         )
         self.scheduler.add_listener(on_trouble, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
-        if watch is not None:
+        if hooks.watch is not None:
             self.scheduler.add_job(self._look, Every(LOOK_SECONDS), id="watch", executor="tell")
         if self._notifier.is_heard:
             self._plan_at_once(self.tell_status, STATUS_SECONDS, "status", "watch")
@@ -162,8 +173,8 @@ class Upkeep:
         self.scheduler.add_job(work, Every(seconds), id=name, executor=executor, next_run_time=first)
 
     def _look(self) -> None:
-        if self._watch is not None and self._leads():
-            self._watch.look()
+        if self._hooks.watch is not None and self._leads():
+            self._hooks.watch.look()
 
     def _watch_over(self) -> None:
         """Until asked to stop, or until ticks have stopped by themselves."""
@@ -174,9 +185,9 @@ class Upkeep:
             if silent := self._worker.pulse.silence(poll_seconds=self._poll_seconds):
                 log.critical("service.stuck", code=silent)
                 self._notifier.status(f"stuck ({silent}), and ends to be started anew")
-                self._give_up()
+                self._hooks.give_up()
                 return
-            if not is_ready and (self._is_page_ready() or self._clock.monotonic() > patient_until):
+            if not is_ready and (self._hooks.is_page_ready() or self._clock.monotonic() > patient_until):
                 self._notifier.ready()
                 is_ready = True
             if is_ready:

@@ -19,9 +19,10 @@ from sync_worker.errors import LedgerMismatch, LedgerUnavailable, Stopping
 from sync_worker.ledger.alarms import Alarms
 from sync_worker.ledger.storage import sqlite_path
 from sync_worker.ledger.views import Views, zone_told
-from sync_worker.model import AlarmCode, Booking
+from sync_worker.model import Booking
 from sync_worker.notices import Notice, Notices
 from sync_worker.quiet_day import QuietDay
+from sync_worker.records import AlarmCode
 from sync_worker.settings import Settings
 
 CLOCK_OFF = timedelta(minutes=5)

@@ -18,7 +18,7 @@ from sync_worker.bootstrap import Worker
 from sync_worker.commands.setup import open_ledger
 from sync_worker.ledger import Ledger, migrate, storage
 from sync_worker.ledger.storage import open_engine
-from sync_worker.model import TickReport
+from sync_worker.records import TickReport
 from sync_worker.sandbox import Sandbox
 from sync_worker.sandbox.cliniko import ClinikoSandbox
 from sync_worker.sandbox.cliniko_records import NoteRecord

@@ -20,18 +20,8 @@ from sync_worker.ledger.storage import open_engine, reading, sqlite_path, writin
 from sync_worker.ledger.tables import AttemptRow, EntryRow
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import Settlement
-from sync_worker.model import (
-    Attempt,
-    DocumentSeen,
-    Entry,
-    HintSeen,
-    Lease,
-    Reason,
-    Revisions,
-    SessionSeen,
-    Status,
-    Tally,
-)
+from sync_worker.model import Revisions
+from sync_worker.records import Attempt, DocumentSeen, Entry, HintSeen, Lease, Reason, SessionSeen, Status, Tally
 from tests.conftest import MORNING, TestClock
 from tests.engines import empty_postgres, new_file
 

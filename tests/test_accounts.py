@@ -14,8 +14,8 @@ from sync_worker.errors import LedgerError, LedgerMismatch, NotPossible
 from sync_worker.ledger.accounts import IDLE, LONGEST, NOTICED, Accounts, Logins
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AccountRow, Base, LoginRow
-from sync_worker.model import Account, Role
 from sync_worker.passwords import hash_password, new_totp_secret
+from sync_worker.records import Account, Role
 from tests.conftest import TestClock
 from tests.ledger_steps import DATABASES, an_engine, cutting_in, emptied_bench
 
@@ -325,15 +325,6 @@ def test_leaving_ends_this_login_and_no_other(logins: Logins, add: Add, clock: T
     logins.end(left)
     logins.end(left)
     assert (logins.find(left, clock.now()), logins.find(other, clock.now()) is not None) == (None, True)
-
-
-def test_all_logins_of_an_account_end_together_and_no_others(logins: Logins, add: Add, clock: TestClock) -> None:
-    ada, bo = add("ada", Role.ADMIN), add("bo", Role.ADMIN)
-    hers = [logins.begin(ada.account_id, clock.now(), second_factor_passed=False) for _ in range(3)]
-    his = logins.begin(bo.account_id, clock.now(), second_factor_passed=False)
-    logins.end_all(ada.account_id)
-    assert [logins.find(token, clock.now()) for token in hers] == [None] * 3
-    assert logins.find(his, clock.now()) is not None
 
 
 ENDING: dict[str, Callable[[Accounts, Account, TestClock], None]] = {

@@ -15,8 +15,9 @@ from sync_worker.clock import SystemClock
 from sync_worker.errors import RateLimited, Stopping, Unavailable
 from sync_worker.fresh import FRESH_SECONDS, MOST_ANSWERS, Fresh
 from sync_worker.http import READ_ATTEMPTS
-from sync_worker.model import Patient, PauseReason
+from sync_worker.model import Patient
 from sync_worker.rate import LEAST_PLACES_AHEAD, LEFT_FOR_THE_TURN, AheadBudget, RateBudget
+from sync_worker.records import PauseReason
 from sync_worker.sandbox import Sandbox
 from sync_worker.sandbox.cliniko import ClinikoSandbox
 from sync_worker.sandbox.heidi import HeidiSandbox

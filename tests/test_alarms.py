@@ -18,8 +18,8 @@ from sync_worker.errors import LedgerUnavailable, NotTold, Stopping
 from sync_worker.ledger.alarms import Alarms
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
-from sync_worker.model import AlarmCode, PauseReason
 from sync_worker.notices import Notice, Notices
+from sync_worker.records import AlarmCode, PauseReason
 from sync_worker.sandbox.wire import json_reply
 from sync_worker.settings import load_settings
 from sync_worker.watch import Watch

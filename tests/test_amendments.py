@@ -15,7 +15,7 @@ from sync_worker.ledger.amendments import Amendments
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AttemptRow
-from sync_worker.model import Attempt, AttemptKind, Entry, Reason, Status, Wish
+from sync_worker.records import Attempt, AttemptKind, Entry, Reason, Status, Wish
 from tests.conftest import MORNING, TestClock
 from tests.ledger_steps import DATABASES, NOTE, PATIENT, Bench, an_engine, successors_bench
 

@@ -17,17 +17,7 @@ from sync_worker.ledger.moves import move
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow
 from sync_worker.lifecycle import LookTimes, Settlement
-from sync_worker.model import (
-    Attempt,
-    AttemptKind,
-    Entry,
-    HintSeen,
-    PauseReason,
-    Reason,
-    Status,
-    WaitsOn,
-    Wish,
-)
+from sync_worker.records import Attempt, AttemptKind, Entry, HintSeen, PauseReason, Reason, Status, WaitsOn, Wish
 from tests.conftest import MORNING, TestClock
 from tests.ledger_steps import DATABASES, NOTE, PATIENT, Bench, an_engine, note_of, successors_bench
 

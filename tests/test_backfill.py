@@ -9,7 +9,7 @@ import pytest
 
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
-from sync_worker.model import Status
+from sync_worker.records import Status
 from tests.conftest import Clinic
 from tests.ledger_steps import RULES, Bench
 from tests.test_cli import Terminal, terminal  # noqa: F401 - a fixture

@@ -11,8 +11,8 @@ from sync_worker.errors import EntryMoved, NotPossible
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.tables import EntryRow
 from sync_worker.ledger.views import Views
-from sync_worker.model import Reason, Status, Wish
 from sync_worker.reading import hint_seen
+from sync_worker.records import Reason, Status, Wish
 from tests.conftest import Clinic
 
 LETTER = (

@@ -505,7 +505,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_every_reason_to_wait_has_its_words() -> None:
     from sync_worker.advice import ADVICE
     from sync_worker.lifecycle import WAITS_ON
-    from sync_worker.model import Reason
+    from sync_worker.records import Reason
     from sync_worker.web.words import TITLES
 
     assert set(TITLES) == set(Reason)

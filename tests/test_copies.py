@@ -23,7 +23,7 @@ from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.rows import Sums, sums
 from sync_worker.ledger.storage import open_engine, reading, sqlite_path, writing
 from sync_worker.ledger.views import Views
-from sync_worker.model import Lease, Reason, Role
+from sync_worker.records import Lease, Reason, Role
 from tests.conftest import Clinic, TestClock
 from tests.copies.processes import move as move_in_a_process
 from tests.copies.rounds import back_up_while_writing, put_an_old_copy_back

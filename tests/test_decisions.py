@@ -13,7 +13,7 @@ from sync_worker.errors import NotPossible
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import Settlement
-from sync_worker.model import Entry, Reason, Status
+from sync_worker.records import Entry, Reason, Status
 from tests.conftest import MORNING, Clinic, TestClock
 from tests.ledger_steps import DATABASES, PATIENT, Bench, an_engine, cutting_in, emptied_bench, note_of
 

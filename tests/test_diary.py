@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 
 from sync_worker.diary import SILENT, UNREADABLE_SECONDS, Diary, DiaryWord, booked, read_diary
 from sync_worker.errors import NotAuthorised, Unavailable
-from sync_worker.model import Booking, Reason
+from sync_worker.model import Booking
+from sync_worker.records import Reason
 from tests.conftest import Clinic, TestClock
 
 HOBART = ZoneInfo("Australia/Hobart")

@@ -26,8 +26,8 @@ from sync_worker.ledger import Ledger, queue
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.storage import open_engine, reading, writing
-from sync_worker.model import Tally, TickReport, Trouble
 from sync_worker.pulse import Pulse
+from sync_worker.records import Tally, TickReport, Trouble
 from tests.processes.clinic import ROOT, Clinic
 from tests.processes.databases import fresh_database
 from tests.processes.many import SETTINGS

@@ -16,7 +16,8 @@ import typer
 from sync_worker import lifecycle
 from sync_worker.__main__ import app
 from sync_worker.ledger.tables import Base
-from sync_worker.model import AlarmCode, PauseReason, Reason, Route, Status
+from sync_worker.model import Route
+from sync_worker.records import AlarmCode, PauseReason, Reason, Status
 from sync_worker.settings import SECRETS, Settings
 
 ROOT = Path(__file__).parent.parent

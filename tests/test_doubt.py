@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from sync_worker.ledger.views import Views
-from sync_worker.model import Status
+from sync_worker.records import Status
 from tests.conftest import Clinic
 
 POST_FAULTS = [

@@ -10,7 +10,7 @@ import pytest
 from sync_worker.errors import Unavailable
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
-from sync_worker.model import Status
+from sync_worker.records import Status
 from tests.conftest import Clinic
 
 LETTER = (

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from sync_worker.errors import LeaseLost
 from sync_worker.ledger.storage import writing
-from sync_worker.model import Status
+from sync_worker.records import Status
 from tests.conftest import Clinic
 
 

@@ -14,7 +14,7 @@ from sync_worker.ledger import Ledger
 from sync_worker.ledger import leases as leases_module
 from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.storage import open_engine, reading, sqlite_path
-from sync_worker.model import Lease
+from sync_worker.records import Lease
 from tests.conftest import TestClock
 from tests.ledger_processes import Other, another_process, take_leases
 from tests.ledger_steps import DATABASES, Bench, an_engine, emptied_bench

@@ -23,7 +23,8 @@ from sync_worker.ledger.storage import open_engine, writing
 from sync_worker.ledger.tables import AttemptRow, Base, ClinicianRow, EntryRow
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import LookTimes, Settlement
-from sync_worker.model import Candidate, Entry, KnownSession, Lease, Practitioner, Reason, Revisions, Status
+from sync_worker.model import Candidate, Practitioner, Revisions
+from sync_worker.records import Entry, KnownSession, Lease, Reason, Status
 from tests.conftest import MORNING, TestClock
 from tests.ledger_steps import (
     DATABASES,

@@ -15,18 +15,8 @@ from sync_worker.lifecycle import (
     is_finished,
     postponement,
 )
-from sync_worker.model import (
-    Accepted,
-    InDoubt,
-    KeyTrouble,
-    NotSent,
-    PostOutcome,
-    Reason,
-    Refused,
-    Status,
-    StoredNote,
-    WaitsOn,
-)
+from sync_worker.model import Accepted, InDoubt, KeyTrouble, NotSent, PostOutcome, Refused, StoredNote
+from sync_worker.records import Reason, Status, WaitsOn
 from tests.conftest import MORNING
 
 NOTE = StoredNote("2001", "Letter", None, "1001", draft=True)

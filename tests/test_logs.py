@@ -19,7 +19,8 @@ import structlog
 from sync_worker.errors import NotAuthorised, Unavailable
 from sync_worker.lifecycle import after_post
 from sync_worker.logs import KNOWN, Format, configure_logging, get_logger, quiet_stamina
-from sync_worker.model import Reason, Refused, Status
+from sync_worker.model import Refused
+from sync_worker.records import Reason, Status
 
 MARKED = "Marigold Testpatient 1980-04-07"
 FORMATS: list[Format] = ["json", "console"]

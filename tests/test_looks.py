@@ -15,18 +15,8 @@ from sync_worker.errors import NotAuthorised
 from sync_worker.ledger.attempts import Claim
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.lifecycle import LookTimes, Settlement
-from sync_worker.model import (
-    Entry,
-    HintSeen,
-    NoteContent,
-    Practitioner,
-    Question,
-    Reason,
-    Section,
-    Status,
-    StoredNote,
-    Tally,
-)
+from sync_worker.model import NoteContent, Practitioner, Question, Section, StoredNote
+from sync_worker.records import Entry, HintSeen, Reason, Status, Tally
 from tests.conftest import MORNING, TestClock
 from tests.ledger_steps import NOTE, PATIENT, Bench, an_engine, emptied_bench
 

@@ -14,7 +14,8 @@ from sync_worker.matching import Evidence, check_patient, match_patient, usable_
 from sync_worker.matching.comparing import compare_name
 from sync_worker.matching.names import read_name
 from sync_worker.matching.short_forms import is_one_step, is_short_form, short_forms
-from sync_worker.model import Ambiguous, Hint, Matched, MatchOutcome, NoMatch, Patient, Reason
+from sync_worker.model import Ambiguous, Hint, Matched, MatchOutcome, NoMatch, Patient
+from sync_worker.records import Reason
 
 TODAY = date(2026, 11, 20)
 BORN = date(1984, 3, 17)

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sync_worker import lifecycle, metrics
 from sync_worker.counts import POST_OUTCOMES, TICK_OUTCOMES
-from sync_worker.model import Status
+from sync_worker.records import Status
 from sync_worker.settings import load_settings
 from sync_worker.web.office import office_of
 from tests.conftest import Clinic

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from sync_worker.ledger.tables import EntryRow
 from sync_worker.ledger.views import Views
-from sync_worker.model import Status
+from sync_worker.records import Status
 from tests.conftest import Clinic
 from tests.test_patients import AN_HOUR, booking, decide, filed_on, planned, reasons
 

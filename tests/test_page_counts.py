@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.pages import Pages
 from sync_worker.lifecycle import Settlement
-from sync_worker.model import Reason, Status
+from sync_worker.records import Reason, Status
 from tests.conftest import MORNING, TestClock
 from tests.ledger_steps import DATABASES, NOTE, Bench, an_engine, emptied_bench
 

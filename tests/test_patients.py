@@ -11,7 +11,8 @@ from sync_worker.commands.plan import bench, scope_of
 from sync_worker.http import Answer
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
-from sync_worker.model import PlannedEntry, Status
+from sync_worker.model import PlannedEntry
+from sync_worker.records import Status
 from sync_worker.settings import load_settings
 from tests.conftest import Clinic
 

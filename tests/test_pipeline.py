@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from sync_worker.ledger.views import Views
-from sync_worker.model import Reason, Status
+from sync_worker.records import Reason, Status
 from sync_worker.reference import reference_of
 from tests.conftest import Clinic
 

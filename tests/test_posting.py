@@ -19,28 +19,22 @@ from sync_worker.ledger.decisions import Decisions
 from sync_worker.lifecycle import LookTimes
 from sync_worker.model import (
     Accepted,
-    Attempt,
     Candidate,
-    Entry,
-    HintSeen,
     InDoubt,
     KeyTrouble,
-    Lease,
     Note,
     NoteContent,
     NotSent,
     PostOutcome,
     Question,
-    Reason,
     Refused,
     Section,
-    Status,
     StoredNote,
-    Tally,
 )
 from sync_worker.outbox import Delivery
 from sync_worker.posting import Poster, PostSettings
 from sync_worker.prepare import Prepared
+from sync_worker.records import Attempt, Entry, HintSeen, Lease, Reason, Status, Tally
 from tests.conftest import MORNING, TestClock
 from tests.ledger_steps import NOTE, PATIENT, Bench, an_engine, emptied_bench
 

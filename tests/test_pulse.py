@@ -13,10 +13,11 @@ from sync_worker import scheduler, upkeep
 from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
 from sync_worker.ledger.purge import Purged
-from sync_worker.model import Tally, TickReport
 from sync_worker.pulse import LONGEST_STEP_SECONDS, Pulse, TickClock
 from sync_worker.rate import RateBudget
+from sync_worker.records import Tally, TickReport
 from sync_worker.scheduler import Service
+from sync_worker.upkeep import Hooks
 from tests.conftest import TestClock
 from tests.loopback import CostlyClock
 
@@ -173,7 +174,8 @@ def a_service(worker: _Ticks, clock: _Hurried, given_up: list[str]) -> Service:
         given_up.append("gave up")
         worker.let_go.set()
 
-    return Service(cast(Worker, worker), poll_seconds=POLL_SECONDS, clock=cast(SystemClock, clock), give_up=give_up)
+    hooks = Hooks(give_up=give_up)
+    return Service(cast(Worker, worker), poll_seconds=POLL_SECONDS, clock=cast(SystemClock, clock), hooks=hooks)
 
 
 def silences_told(capsys: pytest.CaptureFixture[str]) -> list[str]:

@@ -24,7 +24,8 @@ from sync_worker.ledger.tables import AttemptRow, EntryRow, LoginRow, SessionRow
 from sync_worker.ledger.views import Views
 from sync_worker.lifecycle import Settlement
 from sync_worker.logs import configure_logging
-from sync_worker.model import Candidate, Entry, HintSeen, Reason, Role, Status
+from sync_worker.model import Candidate
+from sync_worker.records import Entry, HintSeen, Reason, Role, Status
 from sync_worker.upkeep import Upkeep
 from tests.conftest import Clinic, TestClock
 from tests.ledger_steps import Bench

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sync_worker.model import Reason
+from sync_worker.records import Reason
 from sync_worker.sandbox.cliniko import ClinikoSandbox
 from sync_worker.sandbox.documents import Markup, raw_notes
 from sync_worker.sandbox.heidi import HeidiSandbox

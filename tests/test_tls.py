@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from sync_worker import http
+from sync_worker import transport
 from sync_worker.errors import NotConnected
 from sync_worker.http import HttpClient
 from tests.conftest import TestClock
@@ -162,9 +162,9 @@ Connect = Callable[[Server], HttpClient]
 @pytest.fixture
 def connect(authority: Authority, clock: TestClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     """Makes clients as the program makes them, which trust the test's authority besides the system's."""
-    trusting = http.tls_context.__wrapped__()
+    trusting = transport.tls_context.__wrapped__()
     trusting.load_verify_locations(authority.certificate)
-    monkeypatch.setattr(http, "tls_context", lambda: trusting)
+    monkeypatch.setattr(transport, "tls_context", lambda: trusting)
     made: list[HttpClient] = []
 
     def make(server: Server) -> HttpClient:
@@ -241,6 +241,6 @@ def _let_it_be_old(context: ssl.SSLContext, version: ssl.TLSVersion) -> None:
 
 
 def test_there_is_no_setting_that_turns_the_checks_off() -> None:
-    context = http.tls_context()
+    context = transport.tls_context()
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2

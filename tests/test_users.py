@@ -14,8 +14,8 @@ from argon2 import PasswordHasher
 from sync_worker import passwords
 from sync_worker.ledger.accounts import Accounts, Logins
 from sync_worker.ledger.storage import open_engine
-from sync_worker.model import Account, Role
 from sync_worker.passwords import new_totp_secret, verify
+from sync_worker.records import Account, Role
 from tests.conftest import MORNING
 from tests.test_cli import Terminal, terminal  # noqa: F401 - a fixture
 

@@ -19,8 +19,8 @@ from sync_worker.commands.errors import DONE, PARTLY, print_json, say
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.views import Views
-from sync_worker.model import ClinicianState
 from sync_worker.reading import SessionReader
+from sync_worker.records import ClinicianState
 from sync_worker.settings import ClinicianSettings, Settings
 
 SWEEPS = 2

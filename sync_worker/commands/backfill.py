@@ -19,8 +19,8 @@ from sync_worker.commands.review import actor
 from sync_worker.errors import ConfigurationError, NotPossible, Stopping
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import BackfillProgress, Views
-from sync_worker.model import TickReport
 from sync_worker.pipeline import Pipeline
+from sync_worker.records import TickReport
 from sync_worker.settings import Mode
 
 REFRESH_SECONDS = 0.5

@@ -24,7 +24,7 @@ from sync_worker.commands.errors import DONE, PARTLY, say
 from sync_worker.commands.setup import stop_on_signals
 from sync_worker.ledger.views import ReviewItem, Views
 from sync_worker.logs import configure_logging, quiet_stamina
-from sync_worker.model import Role
+from sync_worker.records import Role
 from sync_worker.reference import reference_of
 from sync_worker.sandbox import Sandbox
 from sync_worker.sandbox.cliniko_records import NoteRecord

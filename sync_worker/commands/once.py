@@ -10,7 +10,7 @@ from rich.table import Table
 from sync_worker.bootstrap import Worker
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, HELD_ELSEWHERE, ONE_AT_A_TIME, PARTLY, print_json, report
-from sync_worker.model import Tally, TickReport
+from sync_worker.records import Tally, TickReport
 
 COUNTS = ("sessions_seen", "documents_seen", "posted", "review", "pending", "in_doubt", "skipped")
 

@@ -18,8 +18,9 @@ from rich.text import Text
 from sync_worker.advice import ADVICE
 from sync_worker.convert.words import readable
 from sync_worker.lifecycle import WAITS_ON
-from sync_worker.model import Note, Patient, Question, Reason, WaitsOn
+from sync_worker.model import Note, Patient, Question
 from sync_worker.preview import Preview
+from sync_worker.records import Reason, WaitsOn
 
 WAITING: Mapping[str, str] = {
     "settling": "The next tick would wait: the text has not rested long enough.",

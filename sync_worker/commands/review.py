@@ -24,7 +24,7 @@ from sync_worker.errors import ConfigurationError, NotPossible
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import EntryLife, ReviewItem, Views, waits_on
-from sync_worker.model import Reason
+from sync_worker.records import Reason
 from sync_worker.settings import ClinicianSettings, Settings
 
 CODE = re.compile(r"[a-z][a-z0-9_]{0,47}")

@@ -64,6 +64,7 @@ def _serve(settings: Settings, ledger: Ledger, leases: Leases, clock: SystemCloc
     # loaded only by the worker that works: who is refused hears it without waiting for them
     from sync_worker.bootstrap import Worker
     from sync_worker.notify import Notifier
+    from sync_worker.upkeep import Hooks
     from sync_worker.watch import Watch
     from sync_worker.web.server import PageServer
 
@@ -76,9 +77,7 @@ def _serve(settings: Settings, ledger: Ledger, leases: Leases, clock: SystemCloc
                 poll_seconds=settings.sync_poll_interval_seconds,
                 clock=clock,
                 at_once=settings.sync_ticks_at_once,
-                watch=watch,
-                notifier=Notifier(settings.supervisor, clock),
-                is_page_ready=lambda: page.is_ready,
+                hooks=Hooks(watch, Notifier(settings.supervisor, clock), is_page_ready=lambda: page.is_ready),
             ).run()
     finally:
         watch.close()

@@ -15,7 +15,7 @@ from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, print_json, say
 from sync_worker.ledger import migrate, queue
 from sync_worker.ledger.views import Views
-from sync_worker.model import ClinicianState, Status
+from sync_worker.records import ClinicianState, Status
 from sync_worker.settings import ClinicianSettings, Settings, TickEngine
 
 TROUBLE_HINT = "`sync-worker check` says what to do."

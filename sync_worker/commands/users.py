@@ -14,9 +14,9 @@ from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, print_json, say
 from sync_worker.errors import ConfigurationError, NotPossible
 from sync_worker.ledger.accounts import Accounts, as_name, no_such_account, problem_with
-from sync_worker.model import Account, Role
 from sync_worker.passwords import hash_password
 from sync_worker.passwords import problem_with as problem_with_password
+from sync_worker.records import Account, Role
 from sync_worker.settings import Settings
 
 

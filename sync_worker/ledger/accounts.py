@@ -20,7 +20,7 @@ from sync_worker.ledger.moves import insert_once
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AccountRow, Installation, LoginRow
 from sync_worker.ledger.trail import moved_away
-from sync_worker.model import Account, Login, Role
+from sync_worker.records import Account, Login, Role
 
 IDLE = timedelta(minutes=30)
 """A login that nobody used for longer is over."""
@@ -187,11 +187,6 @@ class Logins:
         """End the login of this token, if there is one."""
         with _changing(self._engine) as db:
             db.execute(delete(LoginRow).where(LoginRow.token_hash == _hash_of(token)))
-
-    def end_all(self, account_id: int) -> None:
-        """End every login of an account."""
-        with _changing(self._engine) as db:
-            _end_all(db, account_id)
 
     def purge(self, now: datetime) -> int:
         """Forget the logins that are over, and say how many there were."""

@@ -13,7 +13,7 @@ from sync_worker.ledger.moves import WORKER, is_paused, move, require_lease
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AttemptRow, EntryRow
 from sync_worker.ledger.trail import Event, append
-from sync_worker.model import Attempt, AttemptKind, Entry, Lease, Status, Wish
+from sync_worker.records import Attempt, AttemptKind, Entry, Lease, Status, Wish
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AttemptRow, ClinicianRow, EntryRow
 from sync_worker.ledger.trail import Event, append
 from sync_worker.lifecycle import LookTimes, Settlement
-from sync_worker.model import Attempt, AttemptKind, Entry, HintSeen, Lease, PauseReason, Status
+from sync_worker.records import Attempt, AttemptKind, Entry, HintSeen, Lease, PauseReason, Status
 
 
 @dataclass(frozen=True, slots=True)

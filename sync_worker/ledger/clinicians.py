@@ -21,7 +21,8 @@ from sync_worker.ledger.tables import (
 )
 from sync_worker.ledger.trail import Event
 from sync_worker.lifecycle import LONGEST_POSTPONEMENT, REREAD_FOR
-from sync_worker.model import Backfill, ClinicianState, Lease, PauseReason, Practitioner, Status
+from sync_worker.model import Practitioner
+from sync_worker.records import Backfill, ClinicianState, Lease, PauseReason, Status
 
 
 class Clinicians:

@@ -21,7 +21,7 @@ from sync_worker.ledger.moves import entries, entry_of, move
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AttemptRow, BackfillRow, ClinicianRow, EntryRow, Installation, TrailRow
 from sync_worker.ledger.trail import Event
-from sync_worker.model import Entry, PauseReason, Reason, Status, WaitsOn, Wish
+from sync_worker.records import Entry, PauseReason, Reason, Status, WaitsOn, Wish
 
 ONE_LOOK = timedelta(minutes=5)
 """Who opens the same page again within this time looks once: a trail of every reload would hide what matters."""

@@ -14,7 +14,8 @@ from sync_worker.ledger.moves import WORKER, entries, entries_of, entry_of, move
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import EntryRow, SessionRow, TrailRow, UtcDateTime
 from sync_worker.ledger.trail import Event, append
-from sync_worker.model import Candidate, Entry, HintSeen, Lease, Reason, Status, StoredNote, Wish
+from sync_worker.model import Candidate, StoredNote
+from sync_worker.records import Entry, HintSeen, Lease, Reason, Status, Wish
 
 WRONG_PATIENT = "wrong_patient"
 OF_THE_DOCUMENT = ("wrong_text", "wrong_document", "duplicate", "filed_by_hand", "not_clinical")

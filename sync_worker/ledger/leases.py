@@ -22,7 +22,7 @@ from sync_worker.errors import LeaseLost, LedgerUnavailable
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.storage import lock_file, plainly, reading, sqlite_path
 from sync_worker.lifecycle import LONGEST_CLAIM
-from sync_worker.model import Lease
+from sync_worker.records import Lease
 
 NAMESPACE = 530_800_815
 """First half of the advisory locks' keys, the clinician's row is the second: any number nobody else uses here."""

@@ -20,7 +20,7 @@ from sync_worker.ledger import trail
 from sync_worker.ledger.tables import Base, ClinicianRow, EntryRow, Installation, LeaseRow
 from sync_worker.ledger.trail import Event
 from sync_worker.lifecycle import Settlement
-from sync_worker.model import Attempt, Entry, Lease, PauseReason, Reason, Status, WaitsOn, Wish
+from sync_worker.records import Attempt, Entry, Lease, PauseReason, Reason, Status, WaitsOn, Wish
 
 WORKER = "worker"
 """The actor of a move that no person made."""

@@ -19,7 +19,7 @@ from sync_worker.ledger.moves import WORKER
 from sync_worker.ledger.storage import reading
 from sync_worker.ledger.tables import ACCEPTED, FOUND, AttemptRow, ClinicianRow, EntryRow, SessionRow, TrailRow
 from sync_worker.ledger.trail import Event, Step, newest_step
-from sync_worker.model import AttemptKind, Reason, Status, WaitsOn, Wish
+from sync_worker.records import AttemptKind, Reason, Status, WaitsOn, Wish
 
 PAGE = 20
 """Rows of a list on one page."""
@@ -107,12 +107,6 @@ class Pages:
         )
         with reading(self._engine) as db:
             return int(db.execute(_counted(whose).where(gone, EntryRow.status_since >= since)).scalar_one())
-
-    def in_progress(self, whose: Whose = None) -> int:
-        """How many documents are on their way: settling, being sent, or looked for."""
-        on_the_way = EntryRow.status.in_((Status.PENDING, Status.POSTING, Status.IN_DOUBT))
-        with reading(self._engine) as db:
-            return int(db.execute(_counted(whose).where(on_the_way)).scalar_one())
 
     # ------------------------------------------------------------ lists
 

@@ -17,7 +17,7 @@ from sync_worker.ledger.accounts import Logins
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import AttemptRow, Base, ClinicianRow, EntryRow, SessionRow
 from sync_worker.ledger.trail import lock_trail
-from sync_worker.model import Reason, Status
+from sync_worker.records import Reason, Status
 
 SETTLED_FOR = timedelta(days=7)
 """How long a question's evidence stays after the entry was settled. The program never reads it again; somebody who

@@ -14,7 +14,8 @@ from sync_worker.ledger.moves import WORKER, entries_of, insert_once, later, mov
 from sync_worker.ledger.storage import reading, writing
 from sync_worker.ledger.tables import BackfillRow, ClinicianRow, EntryRow, HeidiTemplateRow, SessionRow, TrailRow
 from sync_worker.ledger.trail import Event, append, lock_trail
-from sync_worker.model import (
+from sync_worker.model import ListedSession, Revisions
+from sync_worker.records import (
     Backfill,
     ClinicianState,
     DocumentSeen,
@@ -22,9 +23,7 @@ from sync_worker.model import (
     HintSeen,
     KnownSession,
     Lease,
-    ListedSession,
     Reason,
-    Revisions,
     SessionSeen,
     Status,
     Tally,

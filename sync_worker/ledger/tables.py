@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from sync_worker.model import Role, Status
+from sync_worker.records import Role, Status
 
 
 class UtcDateTime(TypeDecorator[datetime]):

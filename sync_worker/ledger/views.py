@@ -23,7 +23,7 @@ from sync_worker.ledger.tables import (
     SessionRow,
     TrailRow,
 )
-from sync_worker.model import ClinicianState, Entry, Reason, Status
+from sync_worker.records import ClinicianState, Entry, Reason, Status
 
 WAITING = (Status.PENDING, Status.POSTING, Status.IN_DOUBT, Status.REVIEW)
 PAGE = 500

@@ -45,7 +45,8 @@ from sync_worker.matching.evidence import (
     usable_birth_date,
 )
 from sync_worker.matching.names import TypedName, family_key, read_name, same_given_name
-from sync_worker.model import Ambiguous, Hint, Matched, MatchOutcome, NoMatch, Patient, Reason
+from sync_worker.model import Ambiguous, Hint, Matched, MatchOutcome, NoMatch, Patient
+from sync_worker.records import Reason
 
 
 def match_patient(

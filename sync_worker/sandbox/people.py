@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
 
-from sync_worker.model import Reason
+from sync_worker.records import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 from random import Random
 from typing import Protocol
 
-from sync_worker.model import Reason
+from sync_worker.records import Reason
 from sync_worker.sandbox.documents import raw_notes
 from sync_worker.sandbox.people import PracticePatient, build_people
 from sync_worker.sandbox.week import (

@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from sync_worker.model import Reason
+from sync_worker.records import Reason
 from sync_worker.sandbox.documents import Markup, RawNote, rewrite
 from sync_worker.sandbox.people import PLAIN, PracticePatient, Visit
 

@@ -6,6 +6,7 @@ What checks them all is loaded when it is first asked for: `health` needs one se
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sync_worker.settings.loading import load_settings
     from sync_worker.settings.values import (
         SECRETS,
         ClinicianSettings,
@@ -15,16 +16,15 @@ if TYPE_CHECKING:
         Region,
         Settings,
         TickEngine,
-        load_settings,
     )
 else:
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(name)
-        from sync_worker.settings import values
+        from sync_worker.settings import loading, values
 
-        return getattr(values, name)
+        return getattr(loading if name == "load_settings" else values, name)
 
 
 __all__ = [

@@ -1,36 +1,28 @@
-"""Every setting of the worker: read once at the start, checked as a whole, handed down frozen.
+"""What each setting may be, and what it is unless somebody says otherwise; handed down frozen once it is loaded.
 
-Owns where a setting may come from (environment, `.env`, a file named by NAME_FILE, systemd's credentials), what it
-may be, and the rule that clinical data stays in Australia. It tells everything that is wrong at once, and refuses to
-repeat a value it refused: it may be a key or a person's address. Nothing else in this program reads the environment.
+`loading` reads them from their surroundings, `consistency` says what must hold between them.
 """
 
-import importlib.util
-import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
-from functools import partial
 from hashlib import sha256
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, PrivateAttr, SecretStr
 
-from sync_worker.errors import ConfigurationError
 from sync_worker.model import Revisions, Route
 from sync_worker.settings import residency
 from sync_worker.settings.bind import DEFAULT_BIND, LARGEST_PORT
-from sync_worker.settings.clinic import EMAIL, USER_ID, ClinicFile, read_clinic_file, start_at, time_zone
+from sync_worker.settings.clinic import EMAIL, USER_ID, ClinicFile, start_at, time_zone
 from sync_worker.settings.keys import Key as LiveKey
 from sync_worker.settings.residency import ADDRESS, HOST_AND_PORT, LOOPBACK, host_of
-from sync_worker.settings.surroundings import Problems, Supervisor, Surroundings, look_around, misspelt
+from sync_worker.settings.surroundings import Supervisor
 
 SECRETS = (
     "HEIDI_API_KEY",
@@ -61,7 +53,7 @@ DECIDING = (
 OVERRIDE = ("SYNC_RESIDENCY_OVERRIDE_BY", "SYNC_RESIDENCY_OVERRIDE_REASON")
 """Whose and why the override of residency is."""
 
-_KEY = re.compile(r"[!#-&(-\[\]-_a-~]+")
+KEY = re.compile(r"[!#-&(-\[\]-_a-~]+")
 _APP_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._/-]{0,63}")
 _PARAMETER = re.compile(r"[A-Za-z0-9_.\[\]-]{1,64}")
 
@@ -160,7 +152,7 @@ def _whole(what: str, least: int, most: int) -> Any:
 
 _YEAR = 366 * 24 * 3600  # a longer wait is a slip of the pen, and overflows dates
 
-Key = Annotated[SecretStr, _matching(_KEY), _must("the key alone, without blanks or quotes")]
+Key = Annotated[SecretStr, _matching(KEY), _must("the key alone, without blanks or quotes")]
 Email = Annotated[str | None, _matching(EMAIL), _must("an e-mail address"), Field(repr=False)]
 BaseUrl = Annotated[
     str | None,
@@ -191,13 +183,13 @@ class ClinicianSettings:
         return residency.shard_of(self.cliniko_api_key.get_secret_value())
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Every setting, its name in lower case; `clinicians`, `routes` and the addresses follow from them.
 
     Only `load_settings` makes one: what a field alone cannot say (residency, who must be named) is checked there.
     """
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, validate_default=False)
 
     heidi_api_key: Key = SecretStr("")
     heidi_region: Annotated[Region, BeforeValidator(str.lower), _must("one of au, us, uk, eu, ca")] = Region.AU
@@ -326,12 +318,16 @@ class Settings(BaseSettings):
     _supervisor: Supervisor = PrivateAttr(default=Supervisor())
     _heidi_key: LiveKey = PrivateAttr(default_factory=lambda: LiveKey(""))
 
-    @classmethod
-    def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what was found around us is used: the same order must also serve the keys clinic.toml names."""
-        return (init_settings,)
+    def complete(
+        self, clinic: ClinicFile, clinicians: tuple[ClinicianSettings, ...], supervisor: Supervisor, heidi_key: LiveKey
+    ) -> None:
+        """Add what the environment alone does not hold; `loading` does, once."""
+        self._clinic, self._clinicians = clinic, clinicians
+        self._supervisor, self._heidi_key = supervisor, heidi_key
+
+    def remember_warnings(self, sentences: Iterable[str]) -> None:
+        """Add what was set and looks like a slip; `loading` does, once: from then on nothing here changes."""
+        self._warnings = tuple(sentences)
 
     @property
     def clinicians(self) -> tuple[ClinicianSettings, ...]:
@@ -400,215 +396,3 @@ class Settings(BaseSettings):
         """The names of all hosts that may be talked to."""
         bases = [self.heidi_base, *(self.cliniko_base(clinician) for clinician in self.clinicians)]
         return LOOPBACK | set(self.sync_allowed_hosts) | {host_of(base) for base in bases}
-
-
-def load_settings(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Path(".env")) -> Settings:
-    """Read every setting from its surroundings; `environ` is the process's environment unless given.
-
-    Raises ConfigurationError with everything that is wrong, one sentence each, none repeating a refused value.
-    """
-    problems = Problems()
-    around = look_around(os.environ if environ is None else environ, env_file, problems)
-    given = _given(around)
-    settings = _validated(given, problems)
-    clinic = read_clinic_file(settings.sync_config_file, problems.sentences)
-    labelled = _listed_clinicians(clinic, around) if clinic.lists_clinicians else _one_clinician(settings, around)
-    _require("HEIDI_API_KEY", settings.heidi_api_key, problems, "the practice's Heidi key")
-    _require(
-        "CLINIKO_CONTACT_EMAIL",
-        settings.cliniko_contact_email,
-        problems,
-        "the address at which Cliniko may write to you",
-    )
-    problems.sentences.extend(_residency_problems(settings, labelled, problems.about))
-    problems.sentences.extend(_engine_problems(settings))
-    problems.sentences.extend(_mail_problems(settings))
-    problems.sentences.extend(_page_problems(settings))
-    if problems.sentences:
-        raise ConfigurationError(problems.sentences)
-    settings._clinic = clinic
-    settings._clinicians = tuple(clinician for _, clinician in labelled)
-    settings._warnings = tuple(_warnings(given, clinic, settings, around))
-    settings._supervisor = around.supervisor
-    settings._heidi_key = LiveKey(
-        settings.heidi_api_key.get_secret_value(),
-        read=_reading(around, lambda place: place.secret("HEIDI_API_KEY")),
-        is_fit=lambda value: bool(_KEY.fullmatch(value)),
-    )
-    return settings
-
-
-Labelled = list[tuple[str, ClinicianSettings]]
-"""Clinicians, each with what its Cliniko key is called in sentences."""
-
-
-def _given(around: Surroundings) -> dict[str, str]:
-    names = [field.upper() for field in Settings.model_fields]
-    found = {name: around.secret(name) if name in SECRETS else around.plain(name) for name in names}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _validated(given: Mapping[str, str], problems: Problems) -> Settings:
-    """Refused values give way to defaults, so that the checks across settings still find what else is wrong."""
-    values = {name.lower(): value for name, value in given.items()}
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        refused = {str(one["loc"][0]) for one in error.errors(include_url=False, include_input=False)}
-    for field, about in Settings.model_fields.items():
-        if field in refused:
-            problems.add(field.upper(), str(about.description))
-    return Settings.model_validate({field: value for field, value in values.items() if field not in refused})
-
-
-def _listed_clinicians(clinic: ClinicFile, around: Surroundings) -> Labelled:
-    labelled = []
-    for one in clinic.clinicians:
-        kept = one.cliniko_api_key
-        if kept is None:
-            continue
-        label = f"{one.label}: {kept.env or 'cliniko_api_key'}"
-        key = around.key(kept, label)
-        if key is None and not {label, kept.env} & around.problems.about:
-            around.problems.add(label, "is not set: put the clinician's own Cliniko key there")
-        if key is not None and not _KEY.fullmatch(key):
-            around.problems.add(label, "must be the key alone, without blanks or quotes")
-        elif key is not None:
-            live = _cliniko_key(key, around, partial(Surroundings.key, reference=kept, label=label))
-            labelled.append((label, ClinicianSettings(one.name, one.heidi_email, one.heidi_user_id, live)))
-    return labelled
-
-
-def _cliniko_key(value: str, around: Surroundings, read: Callable[[Surroundings], str | None]) -> LiveKey:
-    """A clinician's key. One of another shard never takes its place: the shard's address was proved at the start."""
-
-    def is_fit(other: str) -> bool:
-        return bool(_KEY.fullmatch(other)) and residency.shard_of(other) == residency.shard_of(value)
-
-    return LiveKey(value, read=_reading(around, read), is_fit=is_fit)
-
-
-def _reading(around: Surroundings, read: Callable[[Surroundings], str | None]) -> Callable[[], str | None]:
-    """Reads again from the same places; what is wrong with them then is the refused key's story."""
-    return lambda: read(replace(around, problems=Problems()))
-
-
-def _one_clinician(settings: Settings, around: Surroundings) -> Labelled:
-    problems = around.problems
-    email, user_id, key = settings.heidi_user_email, settings.heidi_user_id, settings.cliniko_api_key
-    _require("HEIDI_USER_EMAIL", email, problems, "the clinician's e-mail address in Heidi")
-    _require("HEIDI_USER_ID", user_id, problems, "an id of your choice for the clinician, never changed later")
-    _require("CLINIKO_API_KEY", key, problems, "the clinician's own Cliniko key")
-    if not key:
-        return []
-    # What is missing was said; the key is checked all the same.
-    live = _cliniko_key(key.get_secret_value(), around, lambda place: place.secret("CLINIKO_API_KEY"))
-    return [("CLINIKO_API_KEY", ClinicianSettings(user_id or "", email or "", user_id or "", live))]
-
-
-def _require(name: str, value: object, problems: Problems, what: str) -> None:
-    if not value and name not in problems.about:
-        problems.add(name, f"is not set: give {what}")
-
-
-def _residency_problems(settings: Settings, labelled: Labelled, refused: Collection[str]) -> Iterator[str]:
-    """What would let clinical data leave Australia; no setting can say that alone."""
-    listed = settings.sync_allowed_hosts
-    given = {name: getattr(settings, name.lower()) for name in OVERRIDE}
-    yield from residency.override_problems(settings.sync_data_residency, given, refused)
-    overridden = settings.sync_data_residency == "OVERRIDE"
-    if settings.heidi_region is not Region.AU and not overridden:
-        yield "HEIDI_REGION must be au: SYNC_DATA_RESIDENCY=AU refuses every other region."
-    for label, clinician in labelled:
-        yield from residency.shard_problems(label, clinician.cliniko_shard, overridden=overridden)
-    for name in ("HEIDI_BASE_URL", "CLINIKO_BASE_URL"):
-        if address := getattr(settings, name.lower()):
-            yield from residency.base_url_problems(name, address, listed, overridden=overridden)
-    for name in ("SYNC_HEARTBEAT_URL", "SYNC_ALERT_WEBHOOK_URL"):
-        if address := getattr(settings, name.lower()):
-            yield from residency.listed_url_problems(name, address.get_secret_value(), listed)
-
-
-def _engine_problems(settings: Settings) -> Iterator[str]:
-    """What the engine of several workers needs, one thing at a time."""
-    if settings.sync_engine is not TickEngine.PROCRASTINATE:
-        return
-    if settings.database_url.get_secret_value().startswith("sqlite"):
-        yield (
-            "SYNC_ENGINE=procrastinate needs Postgres: set DATABASE_URL to postgresql+psycopg://USER:PASSWORD@HOST/NAME"
-            " (`sync-worker db move` takes a ledger there), or SYNC_ENGINE to embedded."
-        )
-    elif importlib.util.find_spec("procrastinate") is None:
-        yield (
-            "SYNC_ENGINE=procrastinate needs the package procrastinate, which is not installed here: install "
-            "requirements/distributed.txt, or set SYNC_ENGINE to embedded."
-        )
-
-
-def _mail_problems(settings: Settings) -> Iterator[str]:
-    """What keeps alarms from being mailed, or would mail them where nobody may listen."""
-    host = settings.sync_alert_smtp_host
-    if not settings.sync_alert_email_to:
-        return
-    if host is None:
-        yield "SYNC_ALERT_SMTP_HOST is not set: name the mail server that sends to SYNC_ALERT_EMAIL_TO."
-        return
-    if settings.sync_alert_email_from is None:
-        yield "SYNC_ALERT_EMAIL_FROM is not set: give the address from which the mail server sends."
-    if not residency.is_loopback(host) and host not in settings.sync_allowed_hosts:
-        yield "The host of SYNC_ALERT_SMTP_HOST is not in SYNC_ALLOWED_HOSTS: list it there."
-    if settings.sync_alert_smtp_tls is MailTls.NONE and not residency.is_loopback(host):
-        yield "SYNC_ALERT_SMTP_TLS must be starttls or tls: only this machine may be spoken to without encryption."
-
-
-def _page_problems(settings: Settings) -> Iterator[str]:
-    """What would let the page's passwords and patients travel where others can read them."""
-    if not settings.sync_web_enabled:
-        return
-    base = settings.sync_web_base_url
-    if int(settings.sync_web_bind.rpartition(":")[2]) > LARGEST_PORT:
-        yield f"SYNC_WEB_BIND must be HOST:PORT with a port of at most {LARGEST_PORT}."
-    if base is not None and not _is_whole_site(base):
-        yield (
-            "SYNC_WEB_BASE_URL must be https://HOST or https://HOST:PORT with nothing behind it: the page's links "
-            "begin at the host, so give it a host name of its own."
-        )
-    if base is not None and urlsplit(base).scheme != "https" and not residency.is_loopback(host_of(base)):
-        yield "SYNC_WEB_BASE_URL must begin with https://: put a proxy with a certificate before the page."
-    if base is None and not residency.is_loopback(settings.sync_web_bind.rpartition(":")[0].strip("[]")):
-        yield (
-            "SYNC_WEB_BIND opens the page to the network: set SYNC_WEB_BASE_URL to the https:// address under which "
-            "people reach it, or bind it to 127.0.0.1."
-        )
-
-
-def _is_behind_an_unnamed_proxy(settings: Settings) -> bool:
-    base = settings.sync_web_base_url
-    is_proxied = settings.sync_web_enabled and base is not None and not residency.is_loopback(host_of(base))
-    return is_proxied and not settings.sync_web_trusted_proxies
-
-
-def _is_whole_site(base: str) -> bool:
-    try:
-        return urlsplit(base).path == "/" and (urlsplit(base).port or 1) <= LARGEST_PORT
-    except ValueError:  # how the standard library tells of a larger port
-        return False
-
-
-def _warnings(given: Mapping[str, str], clinic: ClinicFile, settings: Settings, around: Surroundings) -> Iterator[str]:
-    """What was set and is not obeyed, and what is obeyed and looks like a slip."""
-    if (override := settings.residency_override) is not None:
-        yield override.warning
-    pointed_at = {one.cliniko_api_key.env for one in clinic.clinicians if one.cliniko_api_key}
-    for name in ("HEIDI_USER_EMAIL", "HEIDI_USER_ID", "CLINIKO_API_KEY"):
-        if clinic.lists_clinicians and name in given and name not in pointed_at:
-            yield f"{name} is not used: the file of SYNC_CONFIG_FILE lists the clinicians and wins."
-    if _is_behind_an_unnamed_proxy(settings):
-        yield (
-            "SYNC_WEB_BASE_URL is set without SYNC_WEB_TRUSTED_PROXIES: all callers will look like the proxy, and "
-            "share five tries a minute to log in. Set it to the proxy's IP address."
-        )
-    keys = [clinician.cliniko_api_key.get_secret_value() for clinician in settings.clinicians]
-    if len(set(keys)) < len(keys):
-        yield "Two clinicians share one Cliniko key: the notes of both will have the same author in Cliniko."
-    yield from misspelt(around.names(), [field.upper() for field in Settings.model_fields], pointed_at)

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from sync_worker import lifecycle
 from sync_worker.ledger.pages import Row
-from sync_worker.model import Account, Reason, Role, Status, WaitsOn
+from sync_worker.records import Account, Reason, Role, Status, WaitsOn
 
 
 class Action(StrEnum):

@@ -32,7 +32,7 @@ from sync_worker.errors import (
     Stopping,
 )
 from sync_worker.logs import get_logger
-from sync_worker.model import Login, Role
+from sync_worker.records import Login, Role
 from sync_worker.web import (
     acting,
     connect,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from sync_worker.errors import RemoteError
 from sync_worker.logs import get_logger
-from sync_worker.model import Role
+from sync_worker.records import Role
 from sync_worker.web import access
 from sync_worker.web.visit import Refusal, Visit
 

@@ -13,7 +13,8 @@ from sync_worker.advice import ADVICE
 from sync_worker.convert import stored_questions
 from sync_worker.errors import ConfigurationError, RemoteError
 from sync_worker.ledger.pages import Row
-from sync_worker.model import Candidate, Entry, Hint, Patient, Status, StoredNote
+from sync_worker.model import Candidate, Hint, Patient, StoredNote
+from sync_worker.records import Entry, Status
 from sync_worker.web import access, history
 from sync_worker.web.access import Action
 from sync_worker.web.live import Live, Words

@@ -21,8 +21,9 @@ from sync_worker.errors import RemoteError, Stopping, Unavailable
 from sync_worker.first_look import AuthorsNotes
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import Ledger
-from sync_worker.model import Candidate, Document, Entry, Hint, MatchOutcome, Patient, Session, StoredNote
+from sync_worker.model import Candidate, Document, Hint, MatchOutcome, Patient, Session, StoredNote
 from sync_worker.preview import Preview
+from sync_worker.records import Entry
 from sync_worker.reference import reference_in
 from sync_worker.settings import Settings
 

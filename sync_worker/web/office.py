@@ -21,8 +21,8 @@ from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.pages import Pages
 from sync_worker.ledger.views import Views, zone_told
 from sync_worker.metrics import WorkerCollector, registry_of
-from sync_worker.model import Account, ClinicianState
 from sync_worker.rate import SpareBudget
+from sync_worker.records import Account, ClinicianState
 from sync_worker.settings import ClinicianSettings, Mode, Settings, TickEngine
 from sync_worker.web.live import Live
 from sync_worker.web.throttle import Throttle

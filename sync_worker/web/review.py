@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from sync_worker.ledger.pages import Row, Waiting
-from sync_worker.model import Hint, Reason, Role, WaitsOn
+from sync_worker.model import Hint
+from sync_worker.records import Reason, Role, WaitsOn
 from sync_worker.web import access
 from sync_worker.web.visit import Visit
 

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from sync_worker.convert import reads_as_html
-from sync_worker.model import Role
+from sync_worker.records import Role
 from sync_worker.web import words
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from starlette.responses import Response
 from sync_worker.alarms import Alarm, standing
 from sync_worker.errors import RemoteError
 from sync_worker.ledger.pages import Waiting
-from sync_worker.model import Account, ClinicianState, Role, StoredNote, WaitsOn
+from sync_worker.model import StoredNote
+from sync_worker.records import Account, ClinicianState, Role, WaitsOn
 from sync_worker.web import access
 from sync_worker.web.columns import Column, columns
 from sync_worker.web.office import Office

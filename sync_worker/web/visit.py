@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from sync_worker.model import Account, Login
+from sync_worker.records import Account, Login
 from sync_worker.web.office import Office
 from sync_worker.web.templating import render
 

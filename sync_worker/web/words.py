@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
 from sync_worker.ledger.trail import Event
-from sync_worker.model import Candidate, Hint, Patient, Reason, Status, WaitsOn
+from sync_worker.model import Candidate, Hint, Patient
+from sync_worker.records import Reason, Status, WaitsOn
 
 TITLES: Mapping[Reason, str] = {
     Reason.NO_MATCH: "No chart fits",

@@ -15,7 +15,7 @@ from sync_worker.__main__ import app, database, review, users
 from sync_worker.commands.errors import exit_code_of
 from sync_worker.ledger.accounts import Accounts
 from sync_worker.logs import get_logger
-from sync_worker.model import Role
+from sync_worker.records import Role
 from sync_worker.sandbox.cliniko import READ_FAULTS, READ_ROUTES, WRITE_FAULTS, WRITE_ROUTES
 from sync_worker.sandbox.heidi_state import FAULTS, ROUTES
 from sync_worker.sandbox.wire import Reply

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sync_worker.ledger.storage import open_engine, reading
 from sync_worker.ledger.tables import Base
 from sync_worker.logs import configure_logging, quiet_stamina
-from sync_worker.model import Role
+from sync_worker.records import Role
 from sync_worker.sandbox import Sandbox
 from sync_worker.sandbox.cliniko import ClinikoSandbox
 from sync_worker.sandbox.heidi import HeidiSandbox

@@ -14,7 +14,8 @@ from sync_worker.ledger.leases import Leases
 from sync_worker.ledger.sessions import IntakeRules
 from sync_worker.ledger.storage import open_engine
 from sync_worker.lifecycle import Settlement
-from sync_worker.model import DocumentSeen, HintSeen, Lease, Revisions, SessionSeen, Status
+from sync_worker.model import Revisions
+from sync_worker.records import DocumentSeen, HintSeen, Lease, SessionSeen, Status
 
 
 def file_without_pause(line: Connection, url: str, heidi_user_id: str) -> None:

@@ -26,7 +26,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from sync_worker.ledger.sessions import IntakeRules
-from sync_worker.model import Revisions, Tally
+from sync_worker.model import Revisions
+from sync_worker.records import Tally
 from sync_worker.sandbox.heidi import HeidiSandbox
 from sync_worker.sandbox.heidi_records import HeidiSession
 from sync_worker.sandbox.heidi_state import Envelope, Order

@@ -18,12 +18,12 @@ import httpx
 import stamina
 from sqlalchemy import Engine
 
-from sync_worker import ahead, http
+from sync_worker import ahead, transport
 from sync_worker.bootstrap import Worker
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.storage import open_engine, sqlite_path
 from sync_worker.logs import configure_logging
-from sync_worker.model import ClinicianState, TickReport
+from sync_worker.records import ClinicianState, TickReport
 from sync_worker.sandbox import CONTACT_EMAIL, Sandbox
 from sync_worker.sandbox.cliniko import BASE_PATH as CLINIKO_PATH
 from sync_worker.sandbox.cliniko import ClinikoSandbox
@@ -99,9 +99,9 @@ class World(Clinic):
             settings = load_settings(self.environment(), env_file=None)
             ledger = Ledger(self.engine or open_engine(self.ledger_url), region="au")
             ledger.prepare_installation(self.clock.now())
-            real = http._transport
+            real = transport.to_network
             with (
-                patch.object(http, "_transport", lambda *how: _Direct(self, real(*how))),
+                patch.object(transport, "to_network", lambda *how: _Direct(self, real(*how))),
                 patch.object(ahead, "readers", InTurn),
             ):
                 self._worker = Worker(settings, ledger, self.clock)

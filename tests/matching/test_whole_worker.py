@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from sync_worker.model import Hint, Patient, Status
+from sync_worker.model import Hint, Patient
+from sync_worker.records import Status
 from tests.conftest import Clinic
 from tests.matching.cases import LIMITS, made, names
 from tests.matching.clinic import Case, LabelledSet, Right

@@ -9,7 +9,8 @@ from sync_worker.doubts import Doubt, DoubtResolver
 from sync_worker.first_look import AuthorsNotes
 from sync_worker.ledger.sessions import Sessions
 from sync_worker.lifecycle import Settlement
-from sync_worker.model import Lease, Status, StoredNote, Tally
+from sync_worker.model import StoredNote
+from sync_worker.records import Lease, Status, Tally
 
 
 def looks_not_first(patch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.purge import Purge
 from sync_worker.ledger.tables import ClinicianRow
-from sync_worker.model import TickReport
+from sync_worker.records import TickReport
 from sync_worker.settings import Settings, load_settings
 from tests.engines import kept_open
 from tests.simulation.clocks import HostClock, TrueTime

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from sync_worker import http
+from sync_worker import transport
 from sync_worker.sandbox.cliniko import ClinikoSandbox
 from sync_worker.sandbox.faults import wire_fault
 from sync_worker.sandbox.heidi import HeidiSandbox
@@ -139,7 +139,7 @@ class Network:
         self.journal.spoilt += fault is not None
         with _its_own_guard():
             self._meanwhile(process, call, False)
-        http.about_to_send()
+        transport.about_to_send()
         post = self._enter_post(call)
         self._time.advance(self.fate.latency())
         try:
@@ -247,11 +247,11 @@ class Network:
 @contextmanager
 def _its_own_guard() -> Iterator[None]:
     """Keep the guard of the request under way: another process's tick in this thread has requests of its own."""
-    guard = http._deadline.guard
+    guard = transport._deadline.guard
     try:
         yield
     finally:
-        http._deadline.guard = guard
+        transport._deadline.guard = guard
 
 
 class _Body(httpx.SyncByteStream):

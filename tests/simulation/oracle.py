@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync_worker.ledger.tables import AttemptRow, EntryRow
-from sync_worker.model import AttemptKind, Reason, Status
+from sync_worker.records import AttemptKind, Reason, Status
 from tests.simulation.installation import Installation
 from tests.simulation.network import Post
 from tests.simulation.world import DocumentStory

@@ -8,7 +8,7 @@ from random import Random
 from sync_worker import lifecycle
 from sync_worker.errors import NotPossible
 from sync_worker.ledger.views import ReviewItem, Views
-from sync_worker.model import Reason
+from sync_worker.records import Reason
 from tests.simulation import oracle
 from tests.simulation.installation import Installation
 from tests.simulation.network import Call

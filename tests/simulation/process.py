@@ -15,11 +15,11 @@ from unittest.mock import patch
 import httpx
 from sqlalchemy import Engine
 
-from sync_worker import ahead, http
+from sync_worker import ahead, transport
 from sync_worker.bootstrap import Worker
 from sync_worker.commands import setup
 from sync_worker.commands.setup import open_ledger
-from sync_worker.model import TickReport
+from sync_worker.records import TickReport
 from sync_worker.settings import Settings
 from tests.engines import kept_open
 from tests.in_turn import InTurn
@@ -145,7 +145,7 @@ class Process:
         """While a worker is built, its engine and its clients become ours."""
         with (
             patch.object(setup, "open_engine", lambda url, *, pooled, **_: _engine(url, pooled=pooled)),
-            patch.object(http, "_transport", lambda *_: _Line(self)),
+            patch.object(transport, "to_network", lambda *_: _Line(self)),
             patch.object(ahead, "readers", InTurn),
         ):
             yield

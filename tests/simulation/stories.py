@@ -6,7 +6,7 @@ Add a story here and `crash_points.py` dies at every boundary of it.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sync_worker.model import Status
+from sync_worker.records import Status
 from tests.simulation.fate import Scripted
 from tests.simulation.installation import Installation, Shape
 from tests.simulation.oracle import statuses

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 
-from sync_worker.model import Reason
+from sync_worker.records import Reason
 from sync_worker.reference import reference_of
 from sync_worker.sandbox.cliniko import ClinikoSandbox
 from sync_worker.sandbox.cliniko_records import NoteRecord

@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 
 from sync_worker.ledger.accounts import Accounts
 from sync_worker.ledger.storage import open_engine
-from sync_worker.model import Role
 from sync_worker.passwords import hash_password
+from sync_worker.records import Role
 from tests.processes.clinic import Clinic
 from tests.processes.databases import fresh_database
 from tests.processes.worker import TooLong, WorkerProcess, wait_until

@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 
 from sync_worker.ledger.accounts import Accounts
 from sync_worker.ledger.pages import Pages, Waiting
-from sync_worker.model import Account, Role
+from sync_worker.records import Account, Role
 from sync_worker.settings import load_settings
 from sync_worker.web.server import PageServer
 from tests.conftest import Clinic

@@ -2,7 +2,7 @@
 
 import html
 
-from sync_worker.model import Role, Status
+from sync_worker.records import Role, Status
 from tests.conftest import Clinic
 from tests.web.house import House, open_house
 

@@ -4,7 +4,7 @@ import json
 
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.pages import Told
-from sync_worker.model import Role
+from sync_worker.records import Role
 from tests.conftest import MORNING
 from tests.web.house import House
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx
 import pytest
 
-from sync_worker.model import Role
+from sync_worker.records import Role
 from sync_worker.web import app
 from sync_worker.web.app import SAFETY
 from tests.conftest import Clinic

@@ -1,6 +1,6 @@
 """A patient's page after a merge in Cliniko: documents filed on the chart that is gone are the survivor's."""
 
-from sync_worker.model import Role
+from sync_worker.records import Role
 from tests.web.house import House
 
 

@@ -17,7 +17,8 @@ from sqlalchemy import event
 from sync_worker import __version__, lifecycle, metrics
 from sync_worker.counts import POST_OUTCOMES
 from sync_worker.ledger.decisions import Decisions
-from sync_worker.model import Accepted, InDoubt, KeyTrouble, NotSent, Refused, Status, StoredNote
+from sync_worker.model import Accepted, InDoubt, KeyTrouble, NotSent, Refused, StoredNote
+from sync_worker.records import Status
 from sync_worker.settings import load_settings
 from sync_worker.web.app import build_app
 from sync_worker.web.office import office_of

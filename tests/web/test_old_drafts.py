@@ -5,7 +5,8 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from sync_worker.model import Account, Role, StoredNote
+from sync_worker.model import StoredNote
+from sync_worker.records import Account, Role
 from sync_worker.web.today import MOST_DRAFTS, _old_drafts
 from tests.conftest import MORNING, TestClock
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from sync_worker.logs import configure_logging
-from sync_worker.model import Role
+from sync_worker.records import Role
 from tests.web.house import House
 
 MARKS = ("Marigoldina", "Canarsson", "1983-07-19", "canary@example.com", "Zyxwords")

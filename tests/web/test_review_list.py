@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from sync_worker.model import Reason, Role
+from sync_worker.records import Reason, Role
 from tests.web.house import House, Person
 
 

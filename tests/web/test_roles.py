@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from sync_worker.model import Role, Status
+from sync_worker.records import Role, Status
 from sync_worker.web.access import DESK_ACTIONS, Action
 from sync_worker.web.app import ADDRESSES
 from tests.web.house import House, Person

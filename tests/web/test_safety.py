@@ -6,7 +6,7 @@ import httpx
 import pyotp
 import pytest
 
-from sync_worker.model import Role
+from sync_worker.records import Role
 from sync_worker.web.app import ADDRESSES, SAFETY
 from tests.web.house import PASSWORD, House, forms_of
 

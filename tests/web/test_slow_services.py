@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sync_worker.model import Role
+from sync_worker.records import Role
 from sync_worker.web import live
 from tests.conftest import Clinic
 from tests.web.house import House, Person, open_house

@@ -3,8 +3,8 @@
 import pytest
 
 from sync_worker.errors import RateLimited
-from sync_worker.model import Role
 from sync_worker.rate import RateBudget, SpareBudget
+from sync_worker.records import Role
 from tests.conftest import Clinic, TestClock
 from tests.web.house import open_house
 

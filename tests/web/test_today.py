@@ -2,7 +2,7 @@
 
 import re
 
-from sync_worker.model import Role
+from sync_worker.records import Role
 from tests.conftest import Clinic
 from tests.web.house import House, Person, open_house
 

@@ -5,7 +5,7 @@ import time
 import sqlalchemy as sa
 
 from sync_worker.ledger.tables import LoginRow
-from sync_worker.model import Role
+from sync_worker.records import Role
 from sync_worker.settings import load_settings
 from sync_worker.web.office import office_of
 from sync_worker.web.server import PageServer

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page
 from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
 from sync_worker.commands.setup import open_ledger
-from sync_worker.model import Role
+from sync_worker.records import Role
 from sync_worker.sandbox import Sandbox
 from sync_worker.scheduler import Service
 from sync_worker.settings import load_settings

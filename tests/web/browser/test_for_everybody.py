@@ -6,7 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from sync_worker.model import Role
+from sync_worker.records import Role
 from tests.web.browser.conftest import OpenHouse
 from tests.web.browser.test_in_a_browser import wait_for
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from sync_worker.ledger.accounts import Logins
+from sync_worker.ledger.accounts import Accounts
+from sync_worker.ledger.views import Views
 from tests.web.browser.conftest import OpenHouse
 
 pytestmark = pytest.mark.proof
@@ -122,7 +123,7 @@ def test_pausing_stops_filing_and_resuming_goes_on(house: OpenHouse) -> None:
     page.get_by_role("button", name="Pause filing for everybody").click()
     expect(page.get_by_text("Filing is paused.")).to_be_visible()
     house.clinic.a_finished_document()
-    wait_for(lambda: house.pages.in_progress())
+    wait_for(lambda: Views(house.clinic.ledger.engine).entry_counts()["pending"])
     time.sleep(3)  # more than one tick
     assert house.clinic.notes() == []
     page.get_by_role("button", name="Resume filing for everybody").click()
@@ -135,7 +136,7 @@ def test_a_login_that_was_ended_leads_back_to_the_login(house: OpenHouse) -> Non
     page = house.at_the_browser()
     house.log_in(page, "reception", "/review")
     expect(page.get_by_role("heading", name="What waits for a person")).to_be_visible()
-    Logins(house.clinic.ledger.engine).end_all(1)
+    Accounts(house.clinic.ledger.engine).disable("reception", house.clinic.clock.now())
     page.reload()
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sync_worker.model import Role
+from sync_worker.records import Role
 from tests.web.browser.conftest import OpenHouse
 
 pytestmark = pytest.mark.proof
