@@ -40,6 +40,46 @@ def test_a_note_that_was_touched_is_not_and_the_steps_by_hand_are_told(filed: Te
     assert filed.sandbox.cliniko.notes[note_of(filed)].archived_at is None
 
 
+def test_the_wrong_patient_stops_the_clinician_though_cliniko_is_down_and_the_note_goes_later(filed: Terminal) -> None:
+    filed.sandbox.cliniko.fail("notes", "drop", times=10)
+    done = filed.run("undo", "1", "--reason", "wrong_patient")
+    assert done.returncode == 1
+    assert "Posting is paused" in done.stderr
+    assert "archived once Cliniko can be asked" in done.stderr
+    assert filed.json("status")["clinicians"][0]["paused"]
+    filed.sandbox.cliniko.faults.clear()
+    filed.a_document("# Plan\n\nAnother one.")
+    filed.run("once")
+    assert filed.sandbox.cliniko.notes[note_of(filed)].archived_at is not None
+    told = filed.json("status")["entries"]
+    assert (told["withdrawn"], told["posted"], told["pending"] + told["review"]) == (1, 0, 1)
+
+
+def test_the_wrong_patient_stops_the_clinician_in_a_rehearsal_too(filed: Terminal) -> None:
+    done = filed.run("undo", "1", "--reason", "wrong_patient", SYNC_MODE="rehearse")
+    assert (done.returncode, "Posting is paused" in done.stderr, "by hand" in done.stderr) == (1, True, True)
+    assert filed.json("status")["clinicians"][0]["paused"]
+    assert filed.run("undo", "1", "--reason", "wrong_document", SYNC_MODE="rehearse").returncode == 1
+
+
+def test_who_runs_it_again_after_the_steps_by_hand_pauses_nobody_anew(filed: Terminal) -> None:
+    filed.sandbox.cliniko.finalise_note(note_of(filed))
+    filed.run("undo", "1", "--reason", "wrong_patient")
+    filed.run("once")
+    filed.run("resume")
+    filed.sandbox.cliniko.archive_note(note_of(filed))
+    done = filed.run("undo", "1", "--reason", "wrong_patient")
+    assert (done.returncode, "paused" in done.stdout) == (0, False)
+    assert filed.json("once")["clinicians"][0]["error"] is None
+    told = filed.json("status")
+    assert (told["entries"]["withdrawn"], told["clinicians"][0]["paused"]) == (1, False)
+
+
+def test_another_reason_takes_back_one_note_and_stops_nobody(filed: Terminal) -> None:
+    assert filed.run("undo", "1", "--reason", "wrong_document").returncode == 0
+    assert not filed.json("status")["clinicians"][0]["paused"]
+
+
 def test_a_note_archived_by_hand_is_recorded_as_taken_back(filed: Terminal) -> None:
     filed.sandbox.cliniko.edit_note(note_of(filed), title="Mine")
     filed.sandbox.cliniko.archive_note(note_of(filed))
