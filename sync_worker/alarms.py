@@ -16,15 +16,15 @@ from sync_worker.settings import Mode, Settings
 RETENTION_WARNING, RETENTION_ALARM = 0.5, 0.8
 """Parts of Heidi's retention age that the oldest waiting session has reached."""
 LONGEST_DOUBT = timedelta(minutes=15)
-UNREACHABLE_AFTER = timedelta(minutes=30)
-"""A service that is down for less is nobody's business: what waits is filed when it is back."""
+LASTING_TROUBLE = timedelta(minutes=30)
+"""A trouble that ends sooner is nobody's business: what waits is filed when it is over."""
 SURPRISE_STANDS = timedelta(days=1)
 """How long people are told of what a sweep came upon, from the last time that it did."""
 LATE_POLLS, LEAST_LATE = 3, timedelta(minutes=10)
 """Polls that may stay away, and the least time, before a clinician counts as not polled lately."""
 
-_DOWN = frozenset({"unavailable", "not_connected", "rate_limited", "invalid_response", "rejected"})
-_KEY = frozenset({"key_refused", "another_key", "not_permitted"})
+_SERVICES = ("heidi", "cliniko")
+_KEY = frozenset({"key_refused", "another_key", "not_permitted", "not_a_practitioner"})
 _WEEKEND = (5, 6)
 
 
@@ -93,17 +93,23 @@ def of_clinician(state: ClinicianState, name: str, expected: Expected, now: date
 
 
 def _trouble(state: ClinicianState, expected: Expected, now: datetime) -> AlarmCode | None:
-    """What the trouble of a clinician's last ticks amounts to; None where there is none worth a message yet."""
-    service, _, kind = (state.trouble or "").partition("_")
-    if state.trouble == "heidi_not_linked":
+    """What the trouble of a clinician's last ticks amounts to; None where there is none worth a message yet.
+
+    Whatever it is, and nobody may have thought of it here: one that lasts is told.
+    """
+    trouble = state.trouble or ""
+    service, _, kind = trouble.partition("_")
+    if trouble == "heidi_not_linked":
         return AlarmCode.UNLINKED
-    if service in ("heidi", "cliniko") and kind in _KEY:
+    if service in _SERVICES and kind in _KEY:
         return AlarmCode(f"{service}_key_refused")
-    if state.trouble == "heidi_list_repeats":
+    if trouble == "heidi_list_repeats":
         return AlarmCode.NOT_LISTED
-    lasts = now - (state.trouble_since or now)
-    if service in ("heidi", "cliniko") and kind in _DOWN:
-        return AlarmCode(f"{service}_unreachable") if lasts >= UNREACHABLE_AFTER else None
+    does_last = now - (state.trouble_since or now) >= LASTING_TROUBLE
+    if service in _SERVICES:
+        return AlarmCode(f"{service}_unreachable") if does_last else None
+    if trouble and trouble not in PAUSED_ITSELF and does_last:
+        return AlarmCode.STALLED
     late = max(LATE_POLLS * expected.poll, LEAST_LATE)
     read_at = state.last_poll_at or state.trouble_since  # one may never have been read at all
     if read_at is not None and now - read_at > late:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +13,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
 
 from sync_worker.advice import HINTS
-from sync_worker.alarms import Alarm, a_working_day_before
+from sync_worker.alarms import Alarm, a_working_day_before, expected_of, of_clinician
 from sync_worker.channels import Mail, Message, channels_of, send_everywhere
 from sync_worker.errors import LedgerUnavailable, NotTold, Stopping
 from sync_worker.ledger.alarms import Alarms
@@ -23,6 +24,7 @@ from sync_worker.records import AlarmCode, PauseReason
 from sync_worker.sandbox.wire import json_reply
 from sync_worker.settings import load_settings
 from sync_worker.watch import Watch
+from sync_worker.web.words import TROUBLES
 from tests.conftest import Clinic
 from tests.loopback import Service, a_refused_url
 
@@ -120,6 +122,27 @@ def test_a_clinician_who_was_never_read_is_told_of_as_stalled(
 
     monkeypatch.setattr(pipeline, "collect_sessions", fail)
     assert watched.minutes(20) == [("stalled", True)]
+
+
+@pytest.mark.parametrize("trouble", [*(f"cliniko_{kind}" for kind in TROUBLES), "settings", "unexpected", "lease_lost"])
+def test_no_trouble_that_lasts_stays_untold_though_polls_go_on(clinic: Clinic, trouble: str) -> None:
+    clinic.tick()
+    now, state = clinic.clock.now(), Views(clinic.ledger.engine).clinicians()["physio-1"]
+    troubled = replace(state, trouble=trouble, trouble_since=now - timedelta(minutes=31), last_poll_at=now)
+    expected = expected_of(load_settings(clinic.environment(), env_file=None))
+    [alarm] = of_clinician(troubled, "physio-1", expected, now)
+    keys = ("cliniko_key_refused", "cliniko_not_permitted", "cliniko_not_a_practitioner", "cliniko_another_key")
+    if trouble.startswith("cliniko"):
+        assert alarm.code == ("cliniko_key_refused" if trouble in keys else "cliniko_unreachable")
+    else:
+        assert alarm.code == "stalled"
+
+
+def test_a_user_who_is_no_practitioner_any_more_is_told_at_once(watched: Watched) -> None:
+    clinic = watched.clinic
+    clinic.a_finished_document()
+    clinic.cliniko.fail_post("403", times=100)
+    assert watched.minutes(10) == [("cliniko_key_refused", True)]
 
 
 def test_a_host_that_slept_is_no_stall(watched: Watched) -> None:

@@ -15,10 +15,13 @@ import typer
 
 from sync_worker import lifecycle
 from sync_worker.__main__ import app
+from sync_worker.errors import LeaseLost, LedgerMismatch, LedgerUnavailable, RemoteError
 from sync_worker.ledger.tables import Base
 from sync_worker.model import Route
+from sync_worker.pipeline import trouble_of
 from sync_worker.records import AlarmCode, PauseReason, Reason, Status
 from sync_worker.settings import SECRETS, Settings
+from sync_worker.web.words import TROUBLES
 
 ROOT = Path(__file__).parent.parent
 README, EXAMPLE, RUNBOOK = ROOT / "README.md", ROOT / ".env.example", ROOT / "docs/runbook.md"
@@ -136,6 +139,26 @@ def test_every_setting_stands_in_the_example_and_a_secret_with_its_file() -> Non
 @pytest.mark.parametrize("path", [*DOCS, EXAMPLE, *DEPLOYED], ids=named)
 def test_no_setting_is_told_that_does_not_exist(path: Path) -> None:
     assert sorted(set(settings_told(text_of(path)))) == []
+
+
+# ---------------------------------------------------------------- troubles
+
+
+def test_every_trouble_that_status_names_leads_to_a_heading_of_the_runbook() -> None:
+    look_first = text_of(RUNBOOK).split("## Look first")[1].split("## ")[0]
+    of_services = {f"{service}_{kind}" for service in ("heidi", "cliniko") for kind in TROUBLES}
+    never = {"heidi_not_permitted", "heidi_not_a_practitioner", "heidi_another_key", "cliniko_not_linked"}
+    of_ours = {trouble_of(error("")).code for error in (LedgerUnavailable, LedgerMismatch, LeaseLost, ValueError)}
+    expected = of_services - never | of_ours | {*PauseReason, "settings", "heidi_list_repeats"}
+    told = {span for line in look_first.splitlines() if "|" in line for span in spans_of(line.split("|")[1])}
+    assert told == expected
+
+
+def test_every_code_of_a_service_has_its_words() -> None:
+    def codes(kind: type[RemoteError]) -> set[str]:
+        return {kind.code}.union(*(codes(one) for one in kind.__subclasses__()))
+
+    assert codes(RemoteError) - {"remote_error"} <= set(TROUBLES)
 
 
 # ---------------------------------------------------------------- commands

@@ -830,7 +830,7 @@ def test_a_ledger_locked_for_too_long_is_said_in_a_sentence_and_works_again_afte
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"This is a letter, not a ledger." * 40, "not a ledger"), (None, "cannot be opened")],
+    [(b"This is a letter, not a ledger." * 40, "names no ledger"), (None, "cannot be opened")],
     ids=["another file", "a folder"],
 )
 def test_a_file_that_is_no_ledger_is_said_in_a_sentence(tmp_path: Path, content: bytes | None, sentence: str) -> None:

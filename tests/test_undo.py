@@ -107,9 +107,26 @@ def test_the_brake_is_told_by_once_and_status_until_somebody_resumes(terminal: T
     told = terminal.json("status")
     assert (told["clinicians"][0]["paused"], [one["code"] for one in told["alarms"]]) == (True, ["brake"])
     assert "sync-worker resume" in terminal.run("status").stdout
+    [paused] = [one for one in terminal.json("check", code=1)["checks"] if one["name"] == "paused"]
+    assert (paused["level"], "SYNC_BRAKE_POSTS_PER_HOUR" in paused["message"]) == ("problem", True)
     terminal.run("resume")
     assert terminal.json("once")["totals"]["posted"] == 1
     assert terminal.json("status")["alarms"] == []
+
+
+def test_check_tells_a_pause_that_somebody_asked_for(terminal: Terminal) -> None:  # noqa: F811
+    def told() -> list[tuple[str, str]]:
+        checks = terminal.json("check")["checks"]
+        return [(one["level"], one["message"].split(":")[0]) for one in checks if one["name"] == "paused"]
+
+    terminal.run("db", "upgrade")
+    assert told() == []
+    terminal.run("pause", "physio-1")
+    assert told() == [("warning", "Posting is paused for physio-1")]
+    terminal.run("pause")
+    assert told() == [("warning", "Posting is paused for everybody")]
+    terminal.run("resume")
+    assert told() == []
 
 
 @pytest.mark.parametrize(("days", "level"), [(4, []), (6, ["warning"]), (9, ["alarm"])])

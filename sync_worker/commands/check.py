@@ -5,9 +5,12 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from rich.console import Console
+from sqlalchemy import Engine
 
+from sync_worker.advice import PAUSED_ITSELF
 from sync_worker.bootstrap import cliniko_client, heidi_client
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import SystemClock
@@ -21,9 +24,12 @@ from sync_worker.ledger.storage import open_engine, sqlite_path, writing
 from sync_worker.ledger.trail import Trail
 from sync_worker.ledger.views import Views
 from sync_worker.model import Practitioner, Route
+from sync_worker.records import PauseReason
 from sync_worker.settings import ClinicianSettings, Settings
 from sync_worker.settings.destinations import destinations, in_words, unused_hosts
 from sync_worker.templates import Templates
+
+Answer = TypeVar("Answer")
 
 LARGEST_OFFSET_SECONDS = 60
 LEAST_FREE_BYTES = 16 * 1024 * 1024
@@ -86,6 +92,7 @@ def _findings(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
     yield from _retention(settings, clock)
     yield _told(settings)
     yield from _trail(settings)
+    yield from _paused(settings)
     yield from _unmet_templates(settings)
     practitioners: dict[str, str] = {}
     try:
@@ -151,12 +158,19 @@ def _told(settings: Settings) -> Finding:
     )
 
 
-def _trail(settings: Settings) -> Iterator[Finding]:
-    """Whether every trail holds; nothing where there is no ledger to read, which `_ledger` has told."""
+def _of_ledger(settings: Settings, ask: Callable[[Engine], Answer]) -> Answer | None:
+    """What the ledger answers; None where there is none to read, which `_ledger` has told."""
     try:
         engine = setup.existing_ledger(settings, read_only=True)
-        breaks = Trail(engine).breaks() if engine is not None else []
+        return ask(engine) if engine is not None else None
     except (LedgerUnavailable, LedgerMismatch):
+        return None
+
+
+def _trail(settings: Settings) -> Iterator[Finding]:
+    """Whether every trail holds; nothing where there is no ledger to read, which `_ledger` has told."""
+    breaks = _of_ledger(settings, lambda engine: Trail(engine).breaks())
+    if breaks is None:
         return
     names = {one.heidi_user_id: one.name for one in settings.clinicians}
     for one in breaks:
@@ -166,8 +180,25 @@ def _trail(settings: Settings) -> Iterator[Finding]:
             "program: find out who may write to it, and compare it with a backup."
         )
         yield Finding("trail", "problem", sentence)
-    if engine is not None and not breaks:
+    if not breaks:
         yield Finding("trail", "ok", "The audit trail holds: no step was changed or removed.")
+
+
+def _paused(settings: Settings) -> Iterator[Finding]:
+    """For whom nothing is filed, though all else is well; a pause that nobody asked for waits for a decision."""
+    found = _of_ledger(settings, lambda engine: (Views(engine).clinicians(), Views(engine).paused_at()))
+    if found is None:
+        return
+    states, everybody = found
+    if everybody is not None:
+        yield Finding("paused", "warning", "Posting is paused for everybody: `sync-worker resume` ends that.")
+    for one in settings.clinicians:
+        state = states.get(one.heidi_user_id)
+        if state is not None and state.pause_reason:
+            yield Finding("paused", "problem", f"{one.name}: {PAUSED_ITSELF[PauseReason(state.pause_reason)]}")
+        elif state is not None and state.paused_at and everybody is None:  # which `resume` would have to end first
+            sentence = f'Posting is paused for {one.name}: `sync-worker resume "{one.name}"` ends that.'
+            yield Finding("paused", "warning", sentence)
 
 
 def _place_for_ledger(settings: Settings) -> Finding:
@@ -248,11 +279,7 @@ def _without_diary(settings: Settings) -> str:
 
 def _unmet_templates(settings: Settings) -> Iterator[Finding]:
     """Routes for Heidi templates that no document came from: perhaps misspelt. Heidi lists only its own templates."""
-    try:
-        engine = setup.existing_ledger(settings, read_only=True)
-        met = Views(engine).heidi_templates() if engine is not None else {}
-    except (LedgerUnavailable, LedgerMismatch):
-        return
+    met = _of_ledger(settings, lambda engine: Views(engine).heidi_templates())
     for number, route in enumerate(settings.routes, 1):
         if met and route.heidi_template is not None and route.heidi_template not in met:
             sentence = f"Route {number}: no document of its heidi_template was met so far."

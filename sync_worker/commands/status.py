@@ -94,9 +94,10 @@ def _show(found: dict[str, Any], views: Views, settings: Settings, now: datetime
         if user_id not in known:
             say(f"{count} entries wait for {user_id}, who is not in the settings any more: nobody files them.")
     console.print(_clinicians(found["clinicians"], now))
-    if found["heidi_templates_without_route"]:
+    unrouted = found["heidi_templates_without_route"] if settings.routes else []  # without routes all are as one
+    if unrouted:
         say("No route in clinic.toml names these Heidi templates; their documents go as the other routes say:")
-    for one in found["heidi_templates_without_route"]:
+    for one in unrouted:
         say(f"  {one['template_id']}, first met {_since(one['first_met_at'], now)}")
     if (override := settings.residency_override) is not None:
         say(override.warning)
@@ -118,8 +119,9 @@ def _entries(by_status: Mapping[str, int], by_reason: Mapping[str, int]) -> Tabl
 
 def _clinicians(found: Sequence[Mapping[str, Any]], now: datetime) -> Table:
     people = Table()
-    for heading in ("Clinician", "Last poll", "Read up to", "Linked", "Paused", "Trouble"):
+    for heading in ("Clinician", "Last poll", "Read up to", "Linked", "Paused"):
         people.add_column(heading)
+    people.add_column("Trouble", no_wrap=True)  # whole on a terminal of 80 columns: the runbook goes by it
     for one in found:
         people.add_row(
             one["name"],

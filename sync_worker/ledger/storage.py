@@ -144,7 +144,7 @@ _ADVICE = {
     "55P03": "The ledger was locked for too long by another program: close what holds it open.",
     "57014": "The ledger's database took too long to answer: look at its load.",
     "SQLITE_BUSY": "The ledger was locked for too long by another program: close what holds it open.",
-    "SQLITE_NOTADB": "The file that DATABASE_URL names is not a ledger: point it at another file.",
+    "SQLITE_NOTADB": "DATABASE_URL names no ledger, or a damaged one: name another file, or restore the newest backup.",
     "SQLITE_CORRUPT": "The ledger's file is damaged: restore the newest backup.",
     "53100": "The disk of the ledger's server is full: free some space there; nothing was lost.",
     "25006": "The ledger's server takes no writes: point DATABASE_URL at the primary, not at a standby.",
