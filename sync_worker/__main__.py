@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 done in part, or something is off; 2 the settings are wron
 asked for. Errors become one sentence here, and nowhere a traceback.
 """
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,8 @@ def _run(command: Callable[[], int], *, as_json: bool = False) -> None:
     from sync_worker.commands.errors import exit_code_of
 
     _started.append(True)
+    gc.freeze()  # what is loaded stays to the end
+    gc.enable()
     raise typer.Exit(exit_code_of(command, as_json=as_json))
 
 
@@ -169,7 +172,11 @@ def backfill(
 def undo(
     entry: EntryNumber,
     reason: Annotated[
-        str, typer.Option(metavar="CODE", help="Such as wrong_patient, wrong_document, filed_by_mistake.")
+        str,
+        typer.Option(
+            metavar="CODE",
+            help="Such as wrong_document, filed_by_mistake. wrong_patient also stops the clinician, bars the chart.",
+        ),
     ],
     as_json: Json = False,
 ) -> None:
@@ -411,6 +418,7 @@ def _options(
 
 def main() -> None:
     """The console script."""
+    gc.disable()  # until the command runs: looking for garbage in what is loaded takes a good part of a start
     try:
         app()
     except SystemExit as stopped:
@@ -419,6 +427,8 @@ def main() -> None:
 
             report("usage", ["The arguments are wrong: `sync-worker --help` lists them."], 2, as_json=True)
         raise
+    finally:
+        gc.enable()
 
 
 if __name__ == "__main__":

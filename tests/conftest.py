@@ -1,5 +1,6 @@
 """What the tests share: a clock that they move, both databases, and a small clinic on real loopback sockets."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -28,6 +29,19 @@ from tests.engines import empty_postgres, new_file
 
 MORNING = datetime(2026, 11, 18, 22, 30, tzinfo=UTC)
 """Half past nine in Hobart, on the 19th."""
+
+
+def pytest_configure() -> None:
+    """Collect no garbage while tests are collected: what is loaded stays."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage seldom, and only among what tests make: among thousands of tests it took a fifth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5000, 20, 50)
+    gc.enable()
 
 
 class TestClock:

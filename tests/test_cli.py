@@ -1,5 +1,6 @@
 """The commands as a person or a script meets them: one clear sentence, the right exit code, and never a traceback."""
 
+import gc
 import io
 import json
 import logging
@@ -97,6 +98,7 @@ def _untouched() -> Iterator[None]:
         yield
     finally:
         os.umask(mask)
+        gc.unfreeze()
         for number, handler in signals.items():
             signal.signal(number, handler)
         sys.excepthook, threading.excepthook, sys.unraisablehook = hooks

@@ -2,17 +2,19 @@
 
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from sync_worker.errors import LedgerUnavailable
 from sync_worker.ledger import Ledger
 from sync_worker.ledger import leases as leases_module
-from sync_worker.ledger.leases import Leases
+from sync_worker.ledger.leases import Leases, _FileLocks
 from sync_worker.ledger.storage import open_engine, reading, sqlite_path
 from sync_worker.records import Lease
 from tests.conftest import TestClock
@@ -66,6 +68,26 @@ def test_a_second_process_cannot_take_a_held_lease_and_is_told_who_has_it(
     assert leases.acquire(other, bench.clock.now()) is not None  # another clinician's is free
     assert rival.ask(other) is None
     assert rival.ask(clinician) == epoch  # it keeps the one it has
+
+
+def test_who_has_only_just_taken_a_lock_is_named_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = tmp_path / "ledger.db"
+    first, second = _FileLocks(ledger, "host process 1"), _FileLocks(ledger, "host process 2")
+    say, is_locked = first._say, threading.Event()
+
+    def say_later(file: IO[str], name: str) -> None:
+        is_locked.set()
+        time.sleep(0.1)
+        say(file, name)
+
+    monkeypatch.setattr(first, "_say", say_later)
+    taking = threading.Thread(target=first.try_lock, args=[1])
+    taking.start()
+    assert is_locked.wait(5)
+    assert not second.try_lock(1)
+    assert second.holder(1) == "host process 1"
+    taking.join()
+    first.close()
 
 
 def test_a_killed_process_is_replaced_at_once_under_a_new_epoch(

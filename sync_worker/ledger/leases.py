@@ -9,6 +9,7 @@ import fcntl
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import datetime
@@ -28,6 +29,9 @@ NAMESPACE = 530_800_815
 """First half of the advisory locks' keys, the clinician's row is the second: any number nobody else uses here."""
 WORKING, LEADING = 0, -1
 """Second halves that no clinician has: that a worker works here, which several may, and which one of them leads."""
+NAME_LOOKS, NAME_SECONDS = 25, 0.02
+"""How often, and how far apart, a lock's file is read until its holder's name is there: where many workers start at
+once, one may be held up between the lock and its name. A full disk leaves the name out for good."""
 
 
 class _Locks(Protocol):
@@ -188,11 +192,16 @@ class _FileLocks:
         self._stacks.pop(clinician_id).close()
 
     def holder(self, clinician_id: int) -> str | None:
-        """What the lock's holder wrote into its file."""
-        try:
-            return self._path(clinician_id).read_text() or None
-        except OSError:
-            return None
+        """What the lock's holder wrote into its file; who has only just taken it is about to."""
+        for _ in range(NAME_LOOKS):
+            try:
+                name = self._path(clinician_id).read_text()
+            except OSError:
+                return None
+            if name:
+                return name
+            time.sleep(NAME_SECONDS)
+        return None
 
     def close(self) -> None:
         for clinician_id in list(self._files):

@@ -7,11 +7,10 @@ the audit trail in the same transaction. A worker's transaction first proves tha
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from sync_worker import lifecycle
@@ -194,8 +193,8 @@ def insert_once(db: Connection, table: type[Base], values: dict[str, Any]) -> bo
 
 @cache
 def _insert_once(table: type[Base], dialect: str) -> Any:
-    insert = sqlite_insert if dialect == "sqlite" else postgres_insert
-    return insert(table).on_conflict_do_nothing().returning(*table.__table__.primary_key)
+    made_by = import_module(f"sqlalchemy.dialects.{dialect}")  # each takes a while to load, and one is enough
+    return made_by.insert(table).on_conflict_do_nothing().returning(*table.__table__.primary_key)
 
 
 def later(one: datetime | None, other: datetime) -> datetime:
