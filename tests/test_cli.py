@@ -491,6 +491,32 @@ def test_wrong_arguments_are_refused_before_anything_happens(terminal: Terminal)
     assert terminal.run("pause", "nobody").returncode == 2
 
 
+def test_stand_ins_leave_nothing_behind(terminal: Terminal) -> None:
+    with terminal.start("sandbox", TMPDIR=str(terminal.folder)) as started:
+        assert started.stdout is not None
+        said = list(iter(started.stdout.readline, "# Ctrl-C ends it, and deletes that folder.\n"))
+        assert any(line.startswith("CLINIKO_BASE_URL=http://127.0.0.1:") for line in said)
+        assert list(terminal.folder.glob("sync-worker-sandbox-*/.env"))
+        started.terminate()
+        assert started.wait(timeout=20) == 0
+    assert not list(terminal.folder.glob("sync-worker-sandbox-*"))
+
+
+def test_garbage_is_collected_while_a_command_works(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    collects: list[bool] = []
+    monkeypatch.setattr("sync_worker.commands.run.run", lambda: collects.append(gc.isenabled()) or 0)
+    assert terminal.run("run").returncode == 0
+    assert terminal.run("no-such-command").returncode == 2
+    assert [*collects, gc.isenabled()] == [True, True]
+
+
+def test_no_garbage_is_looked_for_while_a_command_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    collects: list[bool] = []
+    monkeypatch.setattr("sync_worker.__main__.app", lambda: collects.append(gc.isenabled()))
+    main()
+    assert [*collects, gc.isenabled()] == [False, True]
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['sync-worker', '--help']\n"

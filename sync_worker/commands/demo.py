@@ -92,12 +92,17 @@ def sandbox(heidi_port: int, cliniko_port: int) -> int:
     """Start the stand-ins, print the settings of a worker for them, and wait to be stopped."""
     stop = threading.Event()
     stop_on_signals(stop)
-    folder = Path(tempfile.mkdtemp(prefix="sync-worker-sandbox-"))
-    with Sandbox(heidi_port=heidi_port, cliniko_port=cliniko_port) as services:
+    with (
+        # a worker elsewhere may still write its ledger there
+        tempfile.TemporaryDirectory(prefix="sync-worker-sandbox-", ignore_cleanup_errors=True) as place,
+        Sandbox(heidi_port=heidi_port, cliniko_port=cliniko_port) as services,
+    ):
+        folder = Path(place)
         environment = write_settings(services, _populate(services), folder)
         for name, value in environment.items():
             say(f"{name}={value}")
-        print(f"# Stand-ins with made-up people. The same lines are in {folder / '.env'}. Ctrl-C ends it.", flush=True)  # noqa: T201
+        print(f"# Stand-ins with made-up people. The same lines are in {folder / '.env'}.")  # noqa: T201
+        print("# Ctrl-C ends it, and deletes that folder.", flush=True)  # noqa: T201
         stop.wait()
     return DONE
 
