@@ -2,7 +2,8 @@
 
 Memory breathes, so windows of many looks are compared by their medians, and a line through all looks must tell the
 same. Threads and handles come and go with pages, statements and lines that break: what stays is the lower quartile of a
-window. What is lost stays and adds up, so the last window may not be above every window of the first half.
+window. Connections are kept for a while, as many as were in use: one lost with each document would soon be more. What
+is lost stays and adds up, so the last window may not be above every window of the first half.
 """
 
 from collections import Counter
@@ -19,6 +20,9 @@ WINDOWS = 6
 LEAST_LOOKS = 5
 """Fewer looks in a window than this say nothing."""
 MOST_GROWTH_PERCENT = 5.0
+KEPT_CONNECTIONS = 15
+"""How many more may be kept at one time than at another: several requests of a clinician are under way at once, more of
+them where this machine is slow, and each leaves a connection that is kept for five seconds."""
 INTERVALS = 2
 AS_IT_SHOULD_BE = (200, 404)
 """An answer, or that this is another clinician's entry."""
@@ -82,6 +86,7 @@ def _judge_growth(samples: Sequence[Sample], proof: Proof) -> None:
     _judge_memory(parts, proof)
     for name in ("threads", "handles"):
         _judge_level(name, parts, proof)
+    _judge_level("connections", parts, proof, may_differ=KEPT_CONNECTIONS)
 
 
 def _judge_memory(parts: Sequence[Sequence[Sample]], proof: Proof) -> None:
@@ -100,12 +105,12 @@ def _judge_memory(parts: Sequence[Sequence[Sample]], proof: Proof) -> None:
             proof.broken.append(f"memory grew by {percent:.1f} %, by its {name}; {promised}")
 
 
-def _judge_level(name: str, parts: Sequence[Sequence[Sample]], proof: Proof) -> None:
+def _judge_level(name: str, parts: Sequence[Sequence[Sample]], proof: Proof, *, may_differ: int = 0) -> None:
     levels = [percentile([getattr(sample, name) for sample in part], 0.25) for part in parts]
     first, last = max(levels[: WINDOWS // 2]), levels[-1]
     proof.add(f"{name}_warmed_up", first)
     proof.add(f"{name}_at_the_end", last)
-    if last > first:
+    if last > first + may_differ:
         proof.broken.append(f"{name} grew from {first} to {last}, promised: no growth")
 
 

@@ -109,6 +109,14 @@ def test_one_handle_lost_in_the_second_half_is_caught() -> None:
     assert broken(soaked(samples)) == ["handles grew from 30 to 31, promised: no growth"]
 
 
+def test_connections_that_are_kept_may_be_some_more_and_no_flood() -> None:
+    kept = [Sample(at, 100_000, 10, 30, 12 + 10 * (at > LOOKS / 2)) for at in range(LOOKS)]
+    lost = [Sample(at, 100_000, 10, 30, 12 + at) for at in range(LOOKS)]
+    assert broken(soaked(kept)) == []
+    [told] = broken(soaked(lost))
+    assert told.startswith("connections grew from")
+
+
 def test_too_few_looks_judge_nothing() -> None:
     assert broken(soaked([Sample(1, 100_000, 10, 30)])) == ["too few looks at the process to judge anything"]
     assert broken(soaked([])) == ["too few looks at the process to judge anything"]
