@@ -169,9 +169,14 @@ def _share_one_key(clinic: Clinic, clinicians: int) -> None:
 def _two_workers(clinic: Clinic) -> list[WorkerProcess]:
     """Two workers that have begun: one that finds no database at its start ends, for its supervisor to try again."""
     workers = [clinic.start("run"), clinic.start("run")]
-    for worker in workers:
-        wait_until(lambda worker=worker: bool(worker.events("service.started")), "a worker to begin")
+    _wait_until_begun(workers)
     return workers
+
+
+def _wait_until_begun(workers: list[WorkerProcess]) -> None:
+    """Wait for each that runs: before that, SIGTERM ends a process as it does any that has done nothing yet."""
+    for worker in workers:
+        wait_until(lambda worker=worker: bool(worker.events("service.started")) or not worker.is_running, "a beginning")
 
 
 class _Arriving:
@@ -205,6 +210,7 @@ def _finish(clinic: Clinic, workers: list[WorkerProcess], lane: Lane) -> None:
     began = time.monotonic()
     clinic.let_settle(SETTLE_SECONDS)
     lane.settled_seconds = time.monotonic() - began
+    _wait_until_begun(workers)
     for worker in workers:
         lane.restarts_needed += not worker.is_running
         lane.exit_codes.append(worker.end())
