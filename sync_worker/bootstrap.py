@@ -1,28 +1,22 @@
-"""The composition root: settings in, a wired worker out. Nothing else builds clients, ledgers or pipelines."""
+"""The composition root: settings in, a wired worker out. Nothing else builds pipelines."""
 
-import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from sync_worker import __version__
 from sync_worker.ahead import ReadAhead
 from sync_worker.alarms import Alarm, expected_of, standing
 from sync_worker.amend import Amender
 from sync_worker.charts import Answers, Charts
+from sync_worker.clients import cliniko_client, heidi_client
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.collect import Collector, CollectSettings
 from sync_worker.counts import Counts
 from sync_worker.diary import Diary
 from sync_worker.doubts import DoubtResolver
-from sync_worker.errors import ConfigurationError
 from sync_worker.first_look import FirstLook
-from sync_worker.heidi import HeidiClient
-from sync_worker.http import READ_ATTEMPTS, HttpClient, Observer, unobserved
 from sync_worker.identity import Identity, Memory
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.budgets import LedgerBook
@@ -33,90 +27,13 @@ from sync_worker.lifecycle import LookTimes
 from sync_worker.patients import Patients
 from sync_worker.pipeline import Pipeline, TickSettings
 from sync_worker.pipelines import Pipelines
-from sync_worker.plan import Planner, PlanScope
 from sync_worker.posting import Poster, PostSettings
 from sync_worker.prepare import NoteSettings, Preparer
-from sync_worker.preview import Previewer
 from sync_worker.pulse import Pulse, TickClock
-from sync_worker.rate import AheadBudget, Budget, RateBudget
+from sync_worker.rate import AheadBudget, RateBudget
 from sync_worker.reading import SessionReader
-from sync_worker.records import ClinicianState, TickReport
+from sync_worker.records import TickReport
 from sync_worker.settings import ClinicianSettings, Mode, Settings, TickEngine
-
-PAGE_DEADLINE_SECONDS = 6.0
-PAGE_SILENCE_SECONDS = 60.0
-"""Somebody waits for a page: it asks once, not long, and then leaves a service that does not answer alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """How a client asks: how often, how long at most, and how long it leaves a service alone that did not answer."""
-
-    tries: int = READ_ATTEMPTS
-    longest_seconds: float = math.inf
-    silence_seconds: float = 0.0
-
-
-WORKERS = Manners()
-PAGES = Manners(tries=1, longest_seconds=PAGE_DEADLINE_SECONDS, silence_seconds=PAGE_SILENCE_SECONDS)
-
-
-def heidi_client(
-    settings: Settings,
-    clinician: ClinicianSettings,
-    clock: Clock,
-    manners: Manners = WORKERS,
-    observe: Observer = unobserved,
-) -> HeidiClient:
-    """Heidi as this clinician sees it."""
-    http = HttpClient(
-        service="heidi",
-        base_url=settings.heidi_base,
-        headers={"Accept": "application/json", "User-Agent": f"{settings.cliniko_app_name}/{__version__}"},
-        allowed_hosts=settings.allowed_hosts,
-        deadline_seconds=min(settings.heidi_timeout_seconds, manners.longest_seconds),
-        clock=clock,
-        tries=manners.tries,
-        silence_seconds=manners.silence_seconds,
-        observe=observe,
-    )
-    return HeidiClient(
-        http=http,
-        api_key=settings.heidi_key.get_secret_value,
-        email=clinician.heidi_email,
-        user_id=clinician.heidi_user_id,
-        region=settings.heidi_region,
-        clock=clock,
-    )
-
-
-def cliniko_client(
-    settings: Settings,
-    clinician: ClinicianSettings,
-    clock: Clock,
-    budget: Budget | None = None,
-    manners: Manners = WORKERS,
-    observe: Observer = unobserved,
-) -> ClinikoClient:
-    """Cliniko as this clinician's key sees it. The User-Agent names a contact, as Cliniko's reference demands."""
-    return ClinikoClient(
-        HttpClient(
-            service="cliniko",
-            base_url=settings.cliniko_base(clinician),
-            headers={
-                "Accept": "application/json",
-                "User-Agent": f"{settings.cliniko_app_name} ({settings.cliniko_contact_email})",
-            },
-            user_name=clinician.cliniko_api_key.get_secret_value,
-            allowed_hosts=settings.allowed_hosts,
-            deadline_seconds=min(settings.cliniko_timeout_seconds, manners.longest_seconds),
-            clock=clock,
-            budget=budget or RateBudget(settings.cliniko_rate_per_minute, clock),
-            tries=manners.tries,
-            silence_seconds=manners.silence_seconds,
-            observe=observe,
-        )
-    )
 
 
 def note_settings(settings: Settings) -> NoteSettings:
@@ -226,27 +143,15 @@ class Worker:
             return self._budgets[key]
 
     def _pipeline(self, settings: Settings, clinician: ClinicianSettings) -> Pipeline:
-        clock, ledger = self._clock, self.ledger
-        heard = self.counts.request
+        clock, ledger, heard = self._clock, self.ledger, self.counts.request
         heidi = heidi_client(settings, clinician, clock, observe=heard)
         cliniko = cliniko_client(settings, clinician, clock, self.budget(settings, clinician), observe=heard)
-        reader = SessionReader(heidi, clock)
-        ticking, looks = tick_settings(settings, clinician), look_times(settings)
-        identity = Identity(
-            cliniko=cliniko,
-            heidi_user_id=clinician.heidi_user_id,
-            time_zone=settings.timezone,
-            memory=Memory(
-                ledger.clinicians, lambda: ledger.keyed_hash(clinician.cliniko_api_key.get_secret_value()), clock
-            ),
-        )
+        reader, answers = SessionReader(heidi, clock), Answers(clock)
+        identity = self._identity(settings, clinician, cliniko)
 
         def oldest_session() -> datetime | None:
             return ledger.entries.oldest_pending(ledger.clinicians.enter(clinician.heidi_user_id).clinician_id)
 
-        # its requests share the budget, but for the places that the notes themselves will need
-        spare = AheadBudget(self.budget(settings, clinician), "cliniko")
-        ahead, answers = cliniko_client(settings, clinician, clock, spare, observe=heard), Answers(clock)
         preparer = preparer_of(settings, clinician, reader, cliniko, identity, clock, answers, oldest_session)
         first_look = FirstLook(cliniko=cliniko, identity=identity, ledger=ledger, clock=clock)
         poster = Poster(
@@ -257,44 +162,79 @@ class Worker:
             clock=clock,
             counts=self.counts,
         )
+        collecting, looks = collect_settings(settings), look_times(settings)
         return Pipeline(
-            settings=ticking,
+            settings=tick_settings(settings, clinician),
             heidi=heidi,
             cliniko=cliniko,
             ledger=ledger,
             leases=self.leases,
-            collector=Collector(
-                heidi=heidi, reader=reader, ledger=ledger, settings=collect_settings(settings), clock=clock
-            ),
+            collector=Collector(heidi=heidi, reader=reader, ledger=ledger, settings=collecting, clock=clock),
             reader=reader,
             preparer=preparer,
             doubts=DoubtResolver(cliniko=cliniko, identity=identity, ledger=ledger, looks=looks, clock=clock),
             first_look=first_look,
+            amender=self._amender(settings, clinician, cliniko, reader, preparer),
             poster=poster,
-            ahead=ReadAhead(
-                reader=reader,
-                preparer=preparer,
-                patients=preparer.patients.through(Charts(ahead, answers)),
-                cliniko=ahead,
-                identity=identity,
-                first_look=first_look,
-                was_rehearsed=poster.was_rehearsed,
-                keyed_hash=ledger.keyed_hash,
-            ),
-            amender=Amender(
-                cliniko=cliniko,
-                ledger=ledger,
-                leases=self.leases,
-                reader=reader,
-                preparer=preparer,
-                looks=looks,
-                clock=clock,
-                settle=ticking.settle,
-                revisions=ticking.revisions,
-            ),
+            ahead=self._read_ahead(settings, clinician, answers, identity, first_look, preparer, poster, reader),
             identity=identity,
             keys={"heidi": settings.heidi_key, "cliniko": clinician.cliniko_api_key},
             clock=clock,
+        )
+
+    def _identity(self, settings: Settings, clinician: ClinicianSettings, cliniko: ClinikoClient) -> Identity:
+        key, hashed = clinician.cliniko_api_key, self.ledger.keyed_hash
+        return Identity(
+            cliniko=cliniko,
+            heidi_user_id=clinician.heidi_user_id,
+            time_zone=settings.timezone,
+            memory=Memory(self.ledger.clinicians, lambda: hashed(key.get_secret_value()), self._clock),
+        )
+
+    def _amender(
+        self,
+        settings: Settings,
+        clinician: ClinicianSettings,
+        cliniko: ClinikoClient,
+        reader: SessionReader,
+        preparer: Preparer,
+    ) -> Amender:
+        ticking = tick_settings(settings, clinician)
+        return Amender(
+            cliniko=cliniko,
+            ledger=self.ledger,
+            leases=self.leases,
+            reader=reader,
+            preparer=preparer,
+            looks=look_times(settings),
+            clock=self._clock,
+            settle=ticking.settle,
+            revisions=ticking.revisions,
+        )
+
+    def _read_ahead(
+        self,
+        settings: Settings,
+        clinician: ClinicianSettings,
+        answers: Answers,
+        identity: Identity,
+        first_look: FirstLook,
+        preparer: Preparer,
+        poster: Poster,
+        reader: SessionReader,
+    ) -> ReadAhead:
+        """Its requests share the budget, but for the places that the notes themselves will need."""
+        spare = AheadBudget(self.budget(settings, clinician), "cliniko")
+        cliniko = cliniko_client(settings, clinician, self._clock, spare, observe=self.counts.request)
+        return ReadAhead(
+            reader=reader,
+            preparer=preparer,
+            patients=preparer.patients.through(Charts(cliniko, answers)),
+            cliniko=cliniko,
+            identity=identity,
+            first_look=first_look,
+            was_rehearsed=poster.was_rehearsed,
+            keyed_hash=self.ledger.keyed_hash,
         )
 
 
@@ -339,93 +279,3 @@ def collect_settings(settings: Settings) -> CollectSettings:
         updated_since_param=settings.heidi_updated_since_param,
         night_zone=settings.timezone or UTC,
     )
-
-
-def clinicians_named(settings: Settings, wanted: str | None) -> Iterable[ClinicianSettings]:
-    """The clinicians that a command's argument means, by name, Heidi user id or e-mail; all of them without one.
-
-    Raises `ConfigurationError` naming those that there are.
-    """
-    found = [
-        one
-        for one in settings.clinicians
-        if wanted is None
-        or wanted.casefold() in (one.name.casefold(), one.heidi_user_id.casefold(), one.heidi_email.casefold())
-    ]
-    if not found:
-        names = ", ".join(one.name for one in settings.clinicians)
-        raise ConfigurationError([f"There is no clinician of that name in the settings. There are: {names}."])
-    return found
-
-
-# ---------------------------------------------------------------- looking without a tick
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What plans and previews one clinician's documents. `planner` is made for a scope."""
-
-    identity: Identity
-    state: ClinicianState | None
-    reader: SessionReader
-    patients: Patients
-    previewer: Previewer
-    planner: Callable[[PlanScope], Planner]
-
-
-@contextmanager
-def bench(settings: Settings, clinician: ClinicianSettings, ledger: Ledger | None, clock: Clock) -> Iterator[Bench]:
-    """One clinician's bench, and both clients for as long as the block lasts.
-
-    Raises `RemoteError` where the clinician's Heidi account is not linked.
-    """
-    heidi, cliniko = heidi_client(settings, clinician, clock), cliniko_client(settings, clinician, clock)
-    try:
-        heidi.require_linked()
-        yield bench_of(settings, clinician, ledger, clock, heidi, cliniko)
-    finally:
-        heidi.close()
-        cliniko.close()
-
-
-def bench_of(
-    settings: Settings,
-    clinician: ClinicianSettings,
-    ledger: Ledger | None,
-    clock: Clock,
-    heidi: HeidiClient,
-    cliniko: ClinikoClient,
-) -> Bench:
-    """A bench on clients that are there already. It remembers what it read: make another for another look."""
-    identity = Identity(cliniko=cliniko, heidi_user_id=clinician.heidi_user_id, time_zone=settings.timezone)
-    state = Views(ledger.engine).clinicians().get(clinician.heidi_user_id) if ledger else None
-    reader = SessionReader(heidi, clock)
-    preparer = preparer_of(settings, clinician, reader, cliniko, identity, clock, Answers(clock))
-
-    def planner(scope: PlanScope) -> Planner:
-        return Planner(
-            heidi=heidi,
-            reader=reader,
-            preparer=preparer,
-            ledger=ledger,
-            state=state,
-            scope=scope,
-            notes_since=lambda since: cliniko.notes_of(identity.practitioner().practitioner_id, since),
-            clock=clock,
-        )
-
-    previewer = Previewer(reader=reader, preparer=preparer, cliniko=cliniko, ledger=ledger)
-    return Bench(identity, state, reader, preparer.patients, previewer, planner)
-
-
-def scope_of(
-    settings: Settings, state: ClinicianState | None, identity: Identity, day: date | None, now: datetime
-) -> PlanScope:
-    """With `--since` its day is both the oldest and the start; else what a tick would go by."""
-    settle = timedelta(seconds=settings.sync_settle_seconds)
-    if day is not None:
-        return PlanScope(identity.moment(day), identity.moment(day), settle)
-    oldest = now - timedelta(days=settings.sync_lookback_days)
-    if settings.sync_start_at is not None:
-        return PlanScope(oldest, identity.moment(settings.sync_start_at), settle)
-    return PlanScope(oldest, (state.start_at if state else None) or now, settle)

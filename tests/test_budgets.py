@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from sync_worker.bootstrap import cliniko_client
+from sync_worker.clients import cliniko_client
 from sync_worker.errors import LedgerUnavailable
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.budgets import LedgerBook

@@ -47,7 +47,7 @@ OTHER_THINGS = {
         r"convert/html_repair\.py": "a column that a cell spans",
     },
     "tries": {
-        r"(http|bootstrap)\.py": "how often a read is sent",
+        r"(http|clients)\.py": "how often a read is sent",
         r"web/throttle\.py": "passwords that were typed",
     },
     "queue": {

@@ -59,7 +59,7 @@ LAYERS = {
         "templates",
     },
     "who is told": {"alarms", "digest", "metrics", "notices", "quiet_day"},
-    "the wiring": {"bootstrap", "pipelines"},
+    "the wiring": {"bootstrap", "clients", "pipelines", "workbench"},
     "the service": {"distributed", "jobs", "notify", "scheduler", "upkeep", "watch", "web"},
     "the program": {"__main__", "commands"},
 }

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from sync_worker.commands.plan import bench, scope_of
 from sync_worker.http import Answer
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import Views
 from sync_worker.model import PlannedEntry
 from sync_worker.records import Status
 from sync_worker.settings import load_settings
+from sync_worker.workbench import scope_of, workbench
 from tests.conftest import Clinic
 
 BORN = "1980-02-03"
@@ -59,7 +59,7 @@ def asked(clinic: Clinic, resource: str) -> list[list[str]]:
 def planned(clinic: Clinic) -> list[tuple[str, str | None]]:
     """What `plan` says of each document."""
     settings = load_settings(clinic.environment(), env_file=None)
-    with bench(settings, settings.clinicians[0], clinic.ledger, clinic.clock) as one:
+    with workbench(settings, settings.clinicians[0], clinic.ledger, clinic.clock) as one:
         scope = scope_of(settings, one.state, one.identity, None, clinic.clock.now())
         entries = list(one.planner(scope).plan())
     return [(entry.action, entry.reason) for entry in entries if isinstance(entry, PlannedEntry)]

@@ -11,8 +11,8 @@ from rich.table import Table
 from sync_worker import audit as comparing
 from sync_worker.audit import Finding, Scope
 from sync_worker.audit_reading import Account, Auditor
-from sync_worker.bootstrap import cliniko_client, heidi_client
 from sync_worker.charts import Answers, Charts
+from sync_worker.clients import cliniko_client, heidi_client
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, print_json, say

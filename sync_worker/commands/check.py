@@ -11,7 +11,7 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from sync_worker.advice import PAUSED_ITSELF
-from sync_worker.bootstrap import cliniko_client, heidi_client
+from sync_worker.clients import cliniko_client, heidi_client
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup

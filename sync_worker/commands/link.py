@@ -1,6 +1,6 @@
 """`link`: how a clinician links their Heidi account to this program's user."""
 
-from sync_worker.bootstrap import clinicians_named, heidi_client
+from sync_worker.clients import heidi_client
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, say
@@ -13,7 +13,7 @@ WAIT_SECONDS = 15 * 60
 def link(wanted: str | None) -> int:
     """Print each address, and wait until the account is linked. 1 if it was not within a quarter of an hour."""
     settings, clock = setup.load_to_ask()
-    results = [_link(settings, clock, clinician) for clinician in clinicians_named(settings, wanted)]
+    results = [_link(settings, clock, clinician) for clinician in setup.clinicians_named(settings, wanted)]
     return DONE if all(results) else PARTLY
 
 

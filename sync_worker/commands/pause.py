@@ -1,6 +1,5 @@
 """`pause` and `resume`: recorded in the ledger, so that they hold over restarts and for every process."""
 
-from sync_worker.bootstrap import clinicians_named
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, say
@@ -34,7 +33,7 @@ def _prepare(clinician: str | None) -> tuple[Decisions, list[int] | None, str]:
     decisions = Decisions(engine, actor())
     if clinician is None:
         return decisions, None, "everybody"
-    named = list(clinicians_named(settings, clinician))
+    named = setup.clinicians_named(settings, clinician)
     clinicians = Ledger(engine, region=settings.heidi_region).clinicians
     ids = [clinicians.enter(one.heidi_user_id).clinician_id for one in named]  # a pause may come before the first tick
     return decisions, ids, ", ".join(one.name for one in named)

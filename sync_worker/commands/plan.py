@@ -8,7 +8,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sync_worker.bootstrap import Bench, bench, scope_of
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, print_json, report, say
 from sync_worker.commands.preview import preview_json, show_previews
@@ -17,6 +16,7 @@ from sync_worker.ledger import Ledger
 from sync_worker.model import PlannedEntry
 from sync_worker.plan import PlanScope
 from sync_worker.preview import Preview
+from sync_worker.workbench import Workbench, scope_of, workbench
 
 
 def plan(since: str | None, *, preview: bool, as_json: bool) -> int:
@@ -29,7 +29,7 @@ def plan(since: str | None, *, preview: bool, as_json: bool) -> int:
     troubles: list[str] = []
     for clinician in settings.clinicians:
         try:
-            with bench(settings, clinician, ledger, clock) as one:
+            with workbench(settings, clinician, ledger, clock) as one:
                 scope = scope_of(settings, one.state, one.identity, day, clock.now())
                 for seen in _look(one, scope, preview=preview):
                     if isinstance(seen, ConfigurationError):
@@ -48,7 +48,7 @@ def plan(since: str | None, *, preview: bool, as_json: bool) -> int:
     return report("plan", list(dict.fromkeys(troubles)), PARTLY, as_json=False) if troubles else DONE
 
 
-def _look(one: Bench, scope: PlanScope, *, preview: bool) -> Iterator[Preview | RemoteError | ConfigurationError]:
+def _look(one: Workbench, scope: PlanScope, *, preview: bool) -> Iterator[Preview | RemoteError | ConfigurationError]:
     for planned in one.planner(scope).plan():
         if isinstance(planned, RemoteError | ConfigurationError):
             yield planned

@@ -14,7 +14,8 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from sync_worker.advice import ADVICE
-from sync_worker.bootstrap import bench, cliniko_client, look_times, scope_of
+from sync_worker.bootstrap import look_times
+from sync_worker.clients import cliniko_client
 from sync_worker.cliniko_values import CLINIKO_ID
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
@@ -26,6 +27,7 @@ from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import EntryLife, ReviewItem, Views, waits_on
 from sync_worker.records import Reason
 from sync_worker.settings import ClinicianSettings, Settings
+from sync_worker.workbench import scope_of, workbench
 
 CODE = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
@@ -62,7 +64,7 @@ def preview(entry: int, *, as_json: bool) -> int:
     clinician = clinician_of(settings, life_of(ledger.engine, entry))
     found = ledger.entries.get(entry)
     assert found is not None  # noqa: S101 - `life_of` has just read it
-    with bench(settings, clinician, ledger, clock) as one:
+    with workbench(settings, clinician, ledger, clock) as one:
         session = one.reader.session(found.session_id)
         scope = scope_of(settings, one.state, one.identity, None, clock.now())
         if session is not None:

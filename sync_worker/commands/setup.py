@@ -19,7 +19,7 @@ from sync_worker.ledger.copies import require_in_use
 from sync_worker.ledger.storage import open_engine, sqlite_path
 from sync_worker.ledger.views import Views
 from sync_worker.logs import configure_logging, get_logger, quiet_stamina
-from sync_worker.settings import Settings, load_settings
+from sync_worker.settings import ClinicianSettings, Settings, load_settings
 from sync_worker.settings.residency import Override
 
 PR_SET_DUMPABLE = 4
@@ -90,6 +90,23 @@ def day(option: str, given: str) -> date:
         return date.fromisoformat(given)
     except ValueError:
         raise ConfigurationError([f"{option} takes a day, such as 2026-11-01."]) from None
+
+
+def clinicians_named(settings: Settings, wanted: str | None) -> list[ClinicianSettings]:
+    """The clinicians that a command's argument means, by name, Heidi user id or e-mail; all of them without one.
+
+    Raises `ConfigurationError` naming those that there are.
+    """
+    found = [
+        one
+        for one in settings.clinicians
+        if wanted is None
+        or wanted.casefold() in (one.name.casefold(), one.heidi_user_id.casefold(), one.heidi_email.casefold())
+    ]
+    if not found:
+        names = ", ".join(one.name for one in settings.clinicians)
+        raise ConfigurationError([f"There is no clinician of that name in the settings. There are: {names}."])
+    return found
 
 
 def ledger_version(settings: Settings) -> str | None:

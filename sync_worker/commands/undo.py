@@ -6,7 +6,7 @@ once: who runs the command again, after steps by hand, only has it recorded that
 """
 
 from sync_worker.amend import is_untouched
-from sync_worker.bootstrap import cliniko_client
+from sync_worker.clients import cliniko_client
 from sync_worker.clock import Clock
 from sync_worker.commands import setup
 from sync_worker.commands.review import actor, clinician_of, life_of, require_code, tell

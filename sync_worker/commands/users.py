@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
 
-from sync_worker.bootstrap import clinicians_named
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, print_json, say
 from sync_worker.errors import ConfigurationError, NotPossible
@@ -98,7 +97,7 @@ def _add(
 
 
 def _clinician(settings: Settings, wanted: str) -> str:
-    found = list(clinicians_named(settings, wanted))
+    found = setup.clinicians_named(settings, wanted)
     if len(found) > 1:
         raise ConfigurationError(["--clinician means several clinicians: name the one by their Heidi user id."])
     return found[0].heidi_user_id

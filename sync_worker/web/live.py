@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from sync_worker.background import start
-from sync_worker.bootstrap import Bench, scope_of
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
 from sync_worker.errors import RemoteError, Stopping, Unavailable
@@ -26,6 +25,7 @@ from sync_worker.preview import Preview
 from sync_worker.records import Entry
 from sync_worker.reference import reference_in
 from sync_worker.settings import Settings
+from sync_worker.workbench import Workbench, scope_of
 
 PATIENCE_SECONDS = 3.0
 """How long one page waits for all that it can do without."""
@@ -76,15 +76,15 @@ class Live:
         *,
         heidi: HeidiClient,
         cliniko: ClinikoClient,
-        bench: Callable[[], Bench],
+        workbench: Callable[[], Workbench],
         ledger: Ledger,
         settings: Settings,
         clock: Clock,
     ) -> None:
-        """`bench` makes a new one for each page, since a bench remembers what it read."""
+        """`workbench` makes a new one for each page, since a workbench remembers what it read."""
         self._heidi = heidi
         self._cliniko = cliniko
-        self._bench = bench
+        self._workbench = workbench
         self._ledger = ledger
         self._settings = settings
         self._clock = clock
@@ -104,20 +104,20 @@ class Live:
 
     def whom(self, entry: Entry) -> Whom:
         """Whom the entry's session names, and which charts that may be. Raises `RemoteError`."""
-        bench = self._linked_bench()
-        session = bench.reader.session(entry.session_id)
+        workbench = self._linked_workbench()
+        session = workbench.reader.session(entry.session_id)
         if session is None:
             return Whom(None)
-        outcome, charts = bench.patients.look(session)
+        outcome, charts = workbench.patients.look(session)
         return Whom(session, outcome.candidates, {chart.patient_id: chart for chart in charts})
 
     def search(self, entry: Entry, name: str, birth_date: date | None) -> tuple[MatchOutcome, list[Patient]]:
         """The charts of a person's own search, beside what the entry's session says. Raises `RemoteError`."""
-        bench = self._linked_bench()
-        charts = bench.patients.search(name, birth_date)
-        session = bench.reader.session(entry.session_id)
+        workbench = self._linked_workbench()
+        charts = workbench.patients.search(name, birth_date)
+        session = workbench.reader.session(entry.session_id)
         hint = session.hint if session is not None else Hint("")
-        return bench.patients.compare(hint, charts), charts
+        return workbench.patients.compare(hint, charts), charts
 
     def patient(self, patient_id: str) -> Patient | None:
         """A chart by its id, archived ones included. Raises `RemoteError`."""
@@ -125,7 +125,7 @@ class Live:
 
     def merged_into(self, patient: Patient) -> list[str]:
         """The ids of the charts that were merged into this one, as far as they can be found. Raises `RemoteError`."""
-        return [one.patient_id for one in self._bench().patients.merged_into(patient)]
+        return [one.patient_id for one in self._workbench().patients.merged_into(patient)]
 
     def hints(self, session_ids: Sequence[str]) -> dict[str, Hint]:
         """Whom these sessions name, as far as Heidi tells within a reasonable time: what it does not is left out."""
@@ -178,12 +178,12 @@ class Live:
 
     def words(self, entry: Entry, *, with_note: bool = True) -> Words:
         """The document, and the note that it makes now if wanted. Raises `RemoteError` and `ConfigurationError`."""
-        bench = self._linked_bench()
-        document = bench.reader.document(entry.session_id, entry.document_id)
+        workbench = self._linked_workbench()
+        document = workbench.reader.document(entry.session_id, entry.document_id)
         if document is None or not with_note:
             return Words(document, None)
-        scope = scope_of(self._settings, bench.state, bench.identity, None, self._clock.now())
-        return Words(document, bench.previewer.preview(bench.planner(scope).plan_entry(entry)))
+        scope = scope_of(self._settings, workbench.state, workbench.identity, None, self._clock.now())
+        return Words(document, workbench.previewer.preview(workbench.planner(scope).plan_entry(entry)))
 
     # ------------------------------------------------------------ notes that are there
 
@@ -193,7 +193,7 @@ class Live:
 
     def notes_like(self, entry: Entry, since: datetime) -> list[StoredNote]:
         """The author's notes that carry the entry's reference. Raises `RemoteError`."""
-        practitioner = self._bench().identity.practitioner()
+        practitioner = self._workbench().identity.practitioner()
         notes = self._cliniko.walk_notes(practitioner.practitioner_id, since - BEFORE_ATTEMPT)
         return AuthorsNotes(notes).marked(entry.reference)
 
@@ -226,7 +226,7 @@ class Live:
 
     def _read_old_drafts(self) -> list[StoredNote]:
         now = self._clock.now()
-        practitioner = self._bench().identity.practitioner()
+        practitioner = self._workbench().identity.practitioner()
         notes = self._cliniko.walk_notes(practitioner.practitioner_id, now - DRAFTS_SINCE)
         found = [note for note in notes if _is_old_draft(note, now)]
         return sorted(found, key=lambda note: note.created_at or now)
@@ -241,10 +241,10 @@ class Live:
         """Where the clinician links their Heidi account: it holds a live token. Raises `RemoteError`."""
         return self._heidi.link_url()
 
-    def _linked_bench(self) -> Bench:
+    def _linked_workbench(self) -> Workbench:
         if not self._heidi.is_known_linked():
             self._heidi.require_linked()
-        return self._bench()
+        return self._workbench()
 
 
 def _is_old_draft(note: StoredNote, now: datetime) -> bool:

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from prometheus_client import CollectorRegistry
 
 from sync_worker.alarms import Expected, expected_of
-from sync_worker.bootstrap import PAGES, Worker, bench_of, cliniko_client, heidi_client, look_times
+from sync_worker.bootstrap import Worker, look_times
+from sync_worker.clients import PAGES, cliniko_client, heidi_client
 from sync_worker.clock import Clock
 from sync_worker.ledger import Ledger, queue
 from sync_worker.ledger.accounts import Accounts, Logins
@@ -26,6 +27,7 @@ from sync_worker.records import Account, ClinicianState
 from sync_worker.settings import ClinicianSettings, Mode, Settings, TickEngine
 from sync_worker.web.live import Live
 from sync_worker.web.throttle import Throttle
+from sync_worker.workbench import workbench_of
 
 TOLD_FRESH_SECONDS = 60.0
 
@@ -169,5 +171,5 @@ def _live(settings: Settings, clinician: ClinicianSettings, worker: Worker, cloc
     heidi = heidi_client(settings, clinician, clock, PAGES, observe=heard)
     spare = SpareBudget(worker.budget(settings, clinician), "cliniko")
     cliniko = cliniko_client(settings, clinician, clock, spare, PAGES, observe=heard)
-    bench = partial(bench_of, settings, clinician, worker.ledger, clock, heidi, cliniko)
-    return Live(heidi=heidi, cliniko=cliniko, bench=bench, ledger=worker.ledger, settings=settings, clock=clock)
+    workbench = partial(workbench_of, settings, clinician, worker.ledger, clock, heidi, cliniko)
+    return Live(heidi=heidi, cliniko=cliniko, workbench=workbench, ledger=worker.ledger, settings=settings, clock=clock)
