@@ -184,7 +184,6 @@ def an_engine(request: pytest.FixtureRequest, kind: str) -> Iterator[Engine]:
         on_connect(engine, "PRAGMA synchronous = OFF")
     else:
         engine = open_engine(request.getfixturevalue("migrated_postgres"), pooled=True)
-        on_connect(engine, "SET synchronous_commit = off")
     yield engine
     engine.dispose()
 
