@@ -1,8 +1,9 @@
-"""Each review reason in words for the person who decides: what was found, and what to do. Pure text."""
+"""Reasons, alarms and troubles in words for the person who acts: what was found, and what to do. Pure text."""
 
 from collections.abc import Mapping
 
-from sync_worker.records import AlarmCode, PauseReason, Reason
+from sync_worker.errors import ConfigurationError, LeaseLost, LedgerMismatch, LedgerUnavailable, RemoteError
+from sync_worker.records import AlarmCode, PauseReason, Reason, Trouble
 
 ADVICE: Mapping[Reason, str] = {
     Reason.NO_MATCH: "No chart has this name and birth date. Mend the chart or the session: it is asked again every hour, or at once by trying again. Or choose a patient.",
@@ -58,3 +59,20 @@ HINTS: Mapping[AlarmCode, str] = {
     AlarmCode.CLOCK: "This machine's clock is more than five minutes off. Set it right, and keep it so with a time service such as systemd-timesyncd.",
 }
 """What each means and what to do, where the cause itself does not say it."""
+
+
+def trouble_of(error: Exception) -> Trouble:
+    """What stopped a tick, for `once --json`, `status` and the log: never the error's own text."""
+    match error:
+        case RemoteError():
+            return Trouble(f"{error.service}_{error.code}", error.sentence)
+        case LedgerUnavailable():
+            return Trouble("ledger_unavailable", str(error))
+        case LedgerMismatch():
+            return Trouble("ledger_version", str(error))
+        case ConfigurationError():
+            return Trouble("settings", error.sentence)
+        case LeaseLost():
+            hint = "This worker lost its hold on the clinician, or was held up before a request: it starts anew."
+            return Trouble("lease_lost", hint)
+    return Trouble("unexpected", "An unexpected error, which is ours: the log names its place. The entry is kept.")

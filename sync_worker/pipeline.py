@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from functools import partial
 
 from sync_worker import lifecycle
-from sync_worker.advice import PAUSED_ITSELF
+from sync_worker.advice import PAUSED_ITSELF, trouble_of
 from sync_worker.ahead import ReadAhead
 from sync_worker.amend import Amender
 from sync_worker.cliniko import ClinikoClient
@@ -433,20 +433,3 @@ class Pipeline:
 def _service(code: str) -> str:
     """Whose trouble a code tells: a service that is down may be so in several ways, one after another."""
     return code.partition("_")[0]
-
-
-def trouble_of(error: Exception) -> Trouble:
-    """What stopped a tick, for `once --json`, `status` and the log: never the error's own text."""
-    match error:
-        case RemoteError():
-            return Trouble(f"{error.service}_{error.code}", error.sentence)
-        case LedgerUnavailable():
-            return Trouble("ledger_unavailable", str(error))
-        case LedgerMismatch():
-            return Trouble("ledger_version", str(error))
-        case ConfigurationError():
-            return Trouble("settings", error.sentence)
-        case LeaseLost():
-            hint = "This worker lost its hold on the clinician, or was held up before a request: it starts anew."
-            return Trouble("lease_lost", hint)
-    return Trouble("unexpected", "An unexpected error, which is ours: the log names its place. The entry is kept.")

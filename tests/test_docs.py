@@ -15,10 +15,10 @@ import typer
 
 from sync_worker import lifecycle
 from sync_worker.__main__ import app
+from sync_worker.advice import trouble_of
 from sync_worker.errors import LeaseLost, LedgerMismatch, LedgerUnavailable, RemoteError
 from sync_worker.ledger.tables import Base
 from sync_worker.model import Route
-from sync_worker.pipeline import trouble_of
 from sync_worker.records import AlarmCode, PauseReason, Reason, Status
 from sync_worker.settings import SECRETS, Settings
 from sync_worker.web.words import TROUBLES
