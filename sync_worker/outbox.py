@@ -75,10 +75,23 @@ class Delivery(Enum):
 class Outbox:
     """One run over a clinician's pending entries: what failed, and whether it makes sense to go on."""
 
-    def __init__(self, pipeline: Delivers, lease: Lease, *, settle: timedelta, longest: timedelta | None) -> None:
-        """`settle` is how long a text must have rested, `longest` how long a run may take (None: as it does)."""
+    def __init__(
+        self,
+        pipeline: Delivers,
+        lease: Lease,
+        *,
+        settle: timedelta,
+        surely_listed: timedelta,
+        longest: timedelta | None,
+    ) -> None:
+        """`settle` is how long a text must have rested, `longest` how long a run may take (None: as it does).
+
+        What was sent `surely_listed` ago is in Cliniko's lists, or never will be: nothing of which a request ended in
+        doubt later than that is filed, whoever wants it.
+        """
         self._pipeline = pipeline
         self._settle = settle
+        self._surely_listed = surely_listed
         self._longest = longest.total_seconds() if longest is not None else float("inf")
         self._ledger = pipeline.ledger
         self._clock = pipeline.clock
@@ -121,7 +134,13 @@ class Outbox:
     def _due(self) -> Iterator[Entry]:
         """What is pending; then the questions of identity that it is time to ask again."""
         now = self._clock.now()
-        due = partial(self._ledger.entries.due, self._lease.clinician_id, now=now, rested_since=now - self._settle)
+        due = partial(
+            self._ledger.entries.due,
+            self._lease.clinician_id,
+            now=now,
+            rested_since=now - self._settle,
+            doubted_since=now - self._surely_listed,
+        )
         yield from due(Status.PENDING)
         yield from due(Status.REVIEW, unfiled_for=lifecycle.ASKED_AGAIN)
 

@@ -165,8 +165,7 @@ class Pipeline:
         """What a clock that was ahead, or a copy put back, left in the ledger."""
         was_restored = self.ledger.was_restored_since(state.last_poll_at)
         if was_restored or self.ledger.clinicians.was_clock_ahead(state, now=self.clock.now()):
-            surely_listed = self.settings.surely_listed
-            self.ledger.clinicians.forget_the_future(lease, now=self.clock.now(), surely_listed=surely_listed)
+            self.ledger.clinicians.forget_the_future(lease, now=self.clock.now())
         if was_restored:
             self._wait_for_the_lists()
             self._adopt_what_is_there(lease)
@@ -180,7 +179,8 @@ class Pipeline:
         if not self.settings.rehearse:
             self.amender.run(lease, self._tally, self.note_error)
         longest = None if full else LONGEST_DELIVERY
-        return Outbox(self, lease, settle=self.settings.settle, longest=longest).run()
+        settle, surely_listed = self.settings.settle, self.settings.surely_listed
+        return Outbox(self, lease, settle=settle, surely_listed=surely_listed, longest=longest).run()
 
     def collect_sessions(self, lease: Lease, *, full: bool) -> None:
         """Take in what is new in Heidi."""

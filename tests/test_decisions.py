@@ -159,18 +159,60 @@ def test_a_doubt_that_a_person_ended_as_not_there_goes_to_the_same_patient_again
     assert bench.claim(bench.only()) is not None
 
 
-def test_an_impatient_retry_does_not_send_again_while_the_note_may_still_be_on_its_way(clinic: Clinic) -> None:
-    people, surely_ended = Decisions(clinic.ledger.engine, "person Ada"), timedelta(seconds=120)
+def says_it_is_not_there(clinic: Clinic) -> None:
+    Decisions(clinic.ledger.engine, "person Ada").resolve_not_there(1, clinic.clock.now())
+
+
+def retries(clinic: Clinic) -> None:
+    Decisions(clinic.ledger.engine, "person Ada").retry(1, clinic.clock.now())
+
+
+def wants_it_filed_now(clinic: Clinic) -> None:
+    Decisions(clinic.ledger.engine, "person Ada").file_now(1, clinic.clock.now(), settle=timedelta(seconds=600))
+
+
+def edits_it(clinic: Clinic) -> None:
+    [session] = clinic.heidi.sessions.values()
+    clinic.heidi.edit_document(session.documents[0].document_id, "# Plan\n\nRest, and ice.", touch=True)
+
+
+def deletes_it_and_brings_it_back(clinic: Clinic) -> None:
+    [session] = clinic.heidi.sessions.values()
+    kept = session.documents.pop()
+    clinic.tick()
+    session.documents.append(kept)
+
+
+@pytest.mark.parametrize("act", [retries, wants_it_filed_now, edits_it, deletes_it_and_brings_it_back])
+def test_nothing_is_sent_again_while_the_note_may_still_be_on_its_way_whoever_is_impatient(
+    clinic: Clinic, act: Callable[[Clinic], None]
+) -> None:
     clinic.a_finished_document()
-    clinic.cliniko.fail_post("commit_late:25")
+    clinic.cliniko.fail_post("commit_late:90")
     clinic.tick()
-    people.resolve_not_there(1, clinic.clock.now(), surely_ended=surely_ended)
-    people.retry(1, clinic.clock.now(), surely_ended=surely_ended)
-    clinic.tick()
-    assert clinic.posts() == 1
-    clinic.clock.advance(125)
-    assert clinic.tick().tally.posted == 1
+    clinic.clock.advance(20)
+    says_it_is_not_there(clinic)
+    act(clinic)
+    for _ in range(11):
+        clinic.tick()
+        clinic.clock.advance(10)
     assert (len(clinic.notes()), clinic.posts()) == (1, 1)
+    assert clinic.tick().tally.pending == 0
+
+
+@pytest.mark.parametrize("act", [retries, wants_it_filed_now])
+def test_what_surely_is_not_there_is_filed_two_minutes_after_the_lost_answer(
+    clinic: Clinic, act: Callable[[Clinic], None]
+) -> None:
+    clinic.a_finished_document()
+    clinic.cliniko.fail_post("500")
+    clinic.tick()
+    says_it_is_not_there(clinic)
+    act(clinic)
+    clinic.clock.advance(115)
+    assert clinic.tick().tally.posted == 0
+    clinic.clock.advance(10)
+    assert (clinic.tick().tally.posted, len(clinic.notes())) == (1, 1)
 
 
 def test_a_doubt_that_a_person_ended_as_there_is_never_sent_again(bench: Bench, decisions: Decisions) -> None:

@@ -14,7 +14,6 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from sync_worker.advice import ADVICE
-from sync_worker.bootstrap import look_times
 from sync_worker.clients import cliniko_client
 from sync_worker.cliniko_values import CLINIKO_ID
 from sync_worker.clock import SystemClock
@@ -98,7 +97,7 @@ def retry(entry: int, *, as_json: bool) -> int:
     """Try an entry again with the next tick."""
     settings, clock = setup.load()
     engine = setup.require_ledger(settings, read_only=False)
-    Decisions(engine, actor()).retry(entry, clock.now(), surely_ended=look_times(settings).second)
+    Decisions(engine, actor()).retry(entry, clock.now())
     return tell(engine, entry, "It is tried again with the next tick.", as_json=as_json)
 
 
@@ -112,7 +111,7 @@ def resolve(entry: int, note: str | None, *, not_there: bool, as_json: bool) -> 
     engine = setup.require_ledger(settings, read_only=False)
     decisions = Decisions(engine, actor())
     if note is None:
-        decisions.resolve_not_there(entry, clock.now(), surely_ended=look_times(settings).second)
+        decisions.resolve_not_there(entry, clock.now())
         return tell(
             engine,
             entry,

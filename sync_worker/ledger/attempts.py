@@ -121,6 +121,12 @@ class Attempts:
             rows = db.execute(query).all()
         return attempt_of(rows[-1]), len(rows)
 
+    def doubted_at(self, entry_id: int) -> datetime | None:
+        """When the entry's last request in doubt ended; None without one."""
+        where = (AttemptRow.entry_id == entry_id, AttemptRow.outcome == "in_doubt")
+        with reading(self.engine) as db:
+            return db.execute(select(func.max(AttemptRow.ended_at)).where(*where)).scalar()
+
     def record_look(
         self,
         lease: Lease,

@@ -1,10 +1,10 @@
 """What the ledger remembers of each clinician: how far their list was read, whose key it is, who works for them."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, and_, bindparam, not_, select, update
+from sqlalchemy import Connection, Engine, Row, Select, bindparam, select, update
 
 from sync_worker.ledger import trail
 from sync_worker.ledger.moves import WORKER, insert_once, is_paused, later, pause_itself, require_lease
@@ -114,21 +114,15 @@ class Clinicians:
         with reading(self.engine) as db:
             return db.execute(_DUE_FAR_OFF, far).first() is not None
 
-    def forget_the_future(self, lease: Lease, *, now: datetime, surely_listed: timedelta) -> None:
-        """What was written while our clock was ahead must not wait until that time comes: it is due now.
-
-        But for the one more request of a doubt: that a note is still on its way takes `surely_listed` at most.
-        """
+    def forget_the_future(self, lease: Lease, *, now: datetime) -> None:
+        """What was written while our clock was ahead must not wait until that time comes: it is due now."""
         entries = EntryRow.clinician_id == lease.clinician_id
         sessions = SessionRow.clinician_id == lease.clinician_id
         attempts = AttemptRow.entry_id.in_(select(EntryRow.id).where(entries))
-        once_more = and_(entries, EntryRow.status == Status.PENDING, EntryRow.bound)
         with writing(self.engine) as db:
             require_lease(db, lease)
-            late = and_(once_more, EntryRow.due_at > now + surely_listed)
-            db.execute(update(EntryRow).where(late).values(due_at=now + surely_listed))
             for column, ours in (
-                (EntryRow.due_at, and_(entries, not_(once_more))),
+                (EntryRow.due_at, entries),
                 (EntryRow.text_since, entries),
                 (AttemptRow.ended_at, attempts),
                 (SessionRow.retry_at, sessions),

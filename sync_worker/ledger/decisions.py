@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from sync_worker import lifecycle
 from sync_worker.errors import NotPossible
@@ -72,18 +72,14 @@ class Decisions:
             else:
                 self._move(db, entry, Status.SKIPPED, now, told, reason=Reason.DISMISSED, because=code)
 
-    def retry(self, entry_id: int, now: datetime, *, surely_ended: timedelta = timedelta()) -> None:
-        """Try the entry again: match and file it, or look again where it is in doubt.
-
-        One that waits for a last attempt to be `surely_ended` old goes on waiting for that.
-        """
+    def retry(self, entry_id: int, now: datetime) -> None:
+        """Try the entry again: match and file it, or look again where it is in doubt."""
         with self._deciding(entry_id) as (db, entry):
             self._require(entry, Status.REVIEW, Status.PENDING)
             self._require_no_note(entry)
             told = {"decision": "retry"}
             if entry.status is Status.PENDING:
-                due_at = _not_before(db, entry_id, now, surely_ended)
-                db.execute(update(EntryRow).where(EntryRow.id == entry_id).values(due_at=due_at))
+                db.execute(update(EntryRow).where(EntryRow.id == entry_id).values(due_at=now))
                 self._tell(db, entry, Event.DECIDED, now, details=told)
             elif entry.reason in lifecycle.DOUBTS and _was_in_doubt(db, entry):
                 self._move(db, entry, Status.IN_DOUBT, now, told, due_at=now)
@@ -120,8 +116,7 @@ class Decisions:
         """Let the text that is there count as settled; if it changes before the next tick, it settles anew."""
         with self._deciding(entry_id) as (db, entry):
             self._require(entry, Status.PENDING)
-            due_at = _not_before(db, entry_id, now, settle) if entry.bound else now
-            values = {"text_since": entry.text_since - settle, "due_at": due_at}
+            values = {"text_since": entry.text_since - settle, "due_at": now}
             db.execute(update(EntryRow).where(EntryRow.id == entry_id).values(**values))
             self._tell(db, entry, Event.DECIDED, now, details={"decision": "file_now"})
 
@@ -202,15 +197,14 @@ class Decisions:
             told = {"decision": "resolve", "note_id": note_id}
             self._move(db, entry, Status.POSTED, now, told, note_id=note_id)
 
-    def resolve_not_there(self, entry_id: int, now: datetime, *, surely_ended: timedelta = timedelta()) -> None:
+    def resolve_not_there(self, entry_id: int, now: datetime) -> None:
         """End a doubt: the note is not there. It is filed once more, on the same patient.
 
-        Not before the last attempt is `surely_ended` old: until then the note may still be on its way.
+        The outbox lets it wait for as long as the note may still be on its way.
         """
         with self._deciding(entry_id) as (db, entry):
             self._require_doubt(entry)
-            due_at = _not_before(db, entry_id, now, surely_ended)
-            self._move(db, entry, Status.PENDING, now, {"decision": "resolve_not_there"}, bound=True, due_at=due_at)
+            self._move(db, entry, Status.PENDING, now, {"decision": "resolve_not_there"}, bound=True, due_at=now)
 
     def withdraw(self, entry_id: int, code: str, now: datetime) -> None:
         """Take the entry's note back: the next tick archives it, if nobody has touched it by then. `code` says why."""
@@ -376,13 +370,6 @@ def _was_in_doubt(db: Connection, entry: Entry) -> bool:
     """Whether a request of ours is the doubt; two notes may also have been found before any."""
     where = (AttemptRow.entry_id == entry.entry_id, AttemptRow.outcome == "in_doubt")
     return db.execute(select(AttemptRow.id).where(*where).limit(1)).first() is not None
-
-
-def _not_before(db: Connection, entry_id: int, now: datetime, surely_ended: timedelta) -> datetime:
-    """When the entry may be filed: not before its last attempt in doubt is `surely_ended` old."""
-    where = (AttemptRow.entry_id == entry_id, AttemptRow.outcome == "in_doubt")
-    ended_at = db.execute(select(func.max(AttemptRow.ended_at)).where(*where)).scalar()
-    return now if ended_at is None else max(now, ended_at + surely_ended)
 
 
 def _wake(db: Connection) -> None:

@@ -6,13 +6,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Engine, Integer, Select, and_, bindparam, func, or_, select, tuple_, update
+from sqlalchemy import Engine, Integer, Select, and_, bindparam, exists, func, or_, select, tuple_, update
 
 from sync_worker import lifecycle
 from sync_worker.errors import EntryMoved
 from sync_worker.ledger.moves import WORKER, entries, entries_of, entry_of, move, require_lease
 from sync_worker.ledger.storage import reading, writing
-from sync_worker.ledger.tables import EntryRow, SessionRow, TrailRow, UtcDateTime
+from sync_worker.ledger.tables import AttemptRow, EntryRow, SessionRow, TrailRow, UtcDateTime
 from sync_worker.ledger.trail import Event, append
 from sync_worker.model import Candidate, StoredNote
 from sync_worker.records import Entry, HintSeen, Lease, Reason, Status, Wish
@@ -53,16 +53,19 @@ class Entries:
         now: datetime,
         *,
         rested_since: datetime | None = None,
+        doubted_since: datetime | None = None,
         unfiled_for: Iterable[Reason] | None = None,
     ) -> Iterator[Entry]:
         """The clinician's entries of one status that are due, longest due first, each at most once.
 
-        `rested_since` leaves out those whose text changed after it, `unfiled_for` those that have a note or wait for
-        other reasons.
+        `rested_since` leaves out those whose text changed after it, `doubted_since` those of which a request ended in
+        doubt after it, `unfiled_for` those that have a note or wait for other reasons.
         """
         wanted: dict[str, Any] = {"of_clinician": clinician_id, "of_status": status, "until": now, "most": PAGE}
         if rested_since is not None:
             wanted["rested_since"] = rested_since
+        if doubted_since is not None:
+            wanted["doubted_since"] = doubted_since
         if unfiled_for is not None:
             wanted["reasons"] = sorted(unfiled_for)
         while True:
@@ -242,6 +245,9 @@ def _due(asked: frozenset[str]) -> Select[Any]:
     )
     if "rested_since" in asked:
         query = query.where(EntryRow.text_since <= bindparam("rested_since"))
+    if "doubted_since" in asked:
+        doubt = (AttemptRow.outcome == "in_doubt", AttemptRow.ended_at > bindparam("doubted_since"))
+        query = query.where(~exists().where(AttemptRow.entry_id == EntryRow.id, *doubt))
     if "reasons" in asked:
         query = query.where(EntryRow.note_id.is_(None), EntryRow.reason.in_(bindparam("reasons", expanding=True)))
     if "last_id" in asked:

@@ -95,12 +95,8 @@ def dismiss(visit: Visit) -> Response:
 
 def retry(visit: Visit) -> Response:
     """Try it again; where it is in doubt, look again."""
-    office = visit.office
-
-    def decide(decisions: Decisions, row: Row) -> None:
-        decisions.retry(row.entry_id, office.clock.now(), surely_ended=office.surely_ended)
-
-    return _decided(visit, Action.RETRY, decide)
+    now = visit.office.clock.now()
+    return _decided(visit, Action.RETRY, lambda decisions, row: decisions.retry(row.entry_id, now))
 
 
 def file_now(visit: Visit) -> Response:
@@ -127,12 +123,8 @@ def there(visit: Visit) -> Response:
 
 def not_there(visit: Visit) -> Response:
     """End a doubt: the note is not in Cliniko. It is filed once more."""
-    office = visit.office
-
-    def decide(decisions: Decisions, row: Row) -> None:
-        decisions.resolve_not_there(row.entry_id, office.clock.now(), surely_ended=office.surely_ended)
-
-    return _decided(visit, Action.NOT_THERE, decide)
+    now = visit.office.clock.now()
+    return _decided(visit, Action.NOT_THERE, lambda decisions, row: decisions.resolve_not_there(row.entry_id, now))
 
 
 def update_draft(visit: Visit) -> Response:

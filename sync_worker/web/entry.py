@@ -148,6 +148,8 @@ def waits_because(visit: Visit, row: Row, entry: Entry) -> str:
     if office.ledger.clinicians.is_paused(entry.clinician_id):
         return "Filing is paused: it is filed once filing is resumed."
     rested = max(entry.text_since + office.settle, entry.due_at)
+    if doubted_at := office.ledger.attempts.doubted_at(entry.entry_id):
+        rested = max(rested, doubted_at + office.surely_listed)
     if rested > office.clock.now():
         return f"It is filed at {when(rested, office.zone())} at the soonest: until then its text must not change."
     return "It is filed within seconds; look again to see it done."

@@ -71,7 +71,7 @@ class Office:
     practice: str
     fixed_zone: ZoneInfo | None
     settle: timedelta
-    surely_ended: timedelta
+    surely_listed: timedelta
     rehearse: bool
     expected: Expected
     poll_seconds: int
@@ -141,7 +141,7 @@ def office_of(settings: Settings, worker: Worker, clock: Clock) -> Office:
         practice=settings.practice_name or "This practice",
         fixed_zone=settings.timezone,
         settle=timedelta(seconds=settings.sync_settle_seconds),
-        surely_ended=look_times(settings).second,
+        surely_listed=look_times(settings).second,
         rehearse=settings.sync_mode is Mode.REHEARSE,
         expected=expected_of(settings),
         poll_seconds=settings.sync_poll_interval_seconds,

@@ -44,7 +44,7 @@ def look(visit: Visit) -> Response:
     for row in office.pages.perhaps_of_patient(patient_id, access.whose(account)):
         if Action.RETRY in access.actions(account, row):
             try:
-                office.decisions(account).retry(row.entry_id, office.clock.now(), surely_ended=office.surely_ended)
+                office.decisions(account).retry(row.entry_id, office.clock.now())
             except NotPossible:
                 continue  # somebody decided about it meanwhile
     return visit.to(f"/patients?patient_id={patient_id}&done=look")

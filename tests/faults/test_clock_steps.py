@@ -152,7 +152,7 @@ def test_the_one_more_request_waits_for_a_late_note_although_the_clock_is_set_ba
         world.cliniko.fail_post("commit_late:25")
         world.tick()
         decisions = Decisions(world.ledger.engine, "person test")
-        decisions.resolve_not_there(1, world.clock.now(), surely_ended=timedelta(seconds=120))
+        decisions.resolve_not_there(1, world.clock.now())
         world.clock.step(timedelta(hours=-1))
         for _ in range(3):
             world.clock.advance(5)

@@ -100,6 +100,11 @@ def entry_id_of(installation: Installation, document_id: str) -> int | None:
     return None if entry is None else entry.entry_id
 
 
+def documents_in(installation: Installation, status: Status) -> list[tuple[int, str]]:
+    """The entries of one status: their numbers, and which documents they are of."""
+    return [(entry.entry_id, id_) for id_, entry in _entries(installation).items() if entry.status is status]
+
+
 def statuses(installation: Installation) -> list[Status]:
     """Where every entry stands."""
     return [entry.status for entry in _entries(installation).values()]

@@ -8,7 +8,7 @@ from random import Random
 from sync_worker import lifecycle
 from sync_worker.errors import NotPossible
 from sync_worker.ledger.views import ReviewItem, Views
-from sync_worker.records import Reason
+from sync_worker.records import Reason, Status
 from tests.simulation import oracle
 from tests.simulation.installation import Installation
 from tests.simulation.network import Call
@@ -17,8 +17,6 @@ from tests.simulation.world import CLINICIANS, DocumentStory, Person
 
 CHART_MEANWHILE = 0.3
 """Of what people do while a request is on its way, how often it befalls the chart that the request names."""
-SURELY_ENDED = timedelta(seconds=120)
-"""What `review resolve --not-there` waits for: the time of the second look."""
 
 
 class People:
@@ -44,6 +42,8 @@ class People:
             (1, self._pause),
             (2, self._resume),
             (8, self._decide),
+            (3, self._file_now),
+            (3, self._end_a_doubt),
             (2, self._take_back),
         ]
 
@@ -171,6 +171,19 @@ class People:
         if waiting := Views(self._installation.engine).review_list():
             decide(self._installation, self._random.choice(waiting), dismiss=self._random.random() < 0.3)
 
+    def _file_now(self) -> None:
+        """Somebody does not wait until a text has settled."""
+        installation = self._installation
+        if installation.has_ledger() and (pending := oracle.documents_in(installation, Status.PENDING)):
+            settle = timedelta(seconds=installation.shape.settle_seconds)
+            installation.decisions().file_now(self._random.choice(pending)[0], installation.now(), settle=settle)
+
+    def _end_a_doubt(self) -> None:
+        """Somebody looks before the worker has, perhaps while the note is still on its way."""
+        installation = self._installation
+        if installation.has_ledger() and (doubts := oracle.documents_in(installation, Status.IN_DOUBT)):
+            end_doubt(installation, *self._random.choice(doubts))
+
 
 def take_back(installation: Installation, document: DocumentStory) -> None:
     """A person wants a note gone that was filed; nothing, if there is none."""
@@ -189,13 +202,7 @@ def decide(installation: Installation, item: ReviewItem, *, dismiss: bool) -> No
     document = next(one for one in world.documents if one.document_id == item.document_id)
     installation.tell(f"people: decide {document.reference}, {item.reason}")
     if Reason(item.reason) in lifecycle.DOUBTS:
-        shown = [note.note_id for note in world.creations if note.title.endswith(document.reference)]
-        shown = [note_id for note_id in shown if note_id in world.cliniko.notes]
-        if shown:
-            decisions.resolve_there(item.entry, shown[0], now)
-        else:
-            decisions.resolve_not_there(item.entry, now, surely_ended=SURELY_ENDED)
-            installation.decided.setdefault(document.reference, []).append(installation.network.journal.calls)
+        end_doubt(installation, item.entry, item.document_id)
         return
     with suppress(NotPossible):  # a document that was filed once is only ever dismissed
         if dismiss or item.reason in (Reason.REVISED, Reason.CONTENT_CHANGED):
@@ -204,3 +211,16 @@ def decide(installation: Installation, item: ReviewItem, *, dismiss: bool) -> No
         else:
             decisions.retry(item.entry, now)
             document.wanted = True
+
+
+def end_doubt(installation: Installation, entry_id: int, document_id: str) -> None:
+    """A person looks whether Cliniko shows the note now, and says so."""
+    world, decisions, now = installation.world, installation.decisions(), installation.now()
+    document = next(one for one in world.documents if one.document_id == document_id)
+    shown = [note.note_id for note in world.creations if note.title.endswith(document.reference)]
+    shown = [note_id for note_id in shown if note_id in world.cliniko.notes]
+    if shown:
+        decisions.resolve_there(entry_id, shown[0], now)
+    else:
+        decisions.resolve_not_there(entry_id, now)
+        installation.decided.setdefault(document.reference, []).append(installation.network.journal.calls)
