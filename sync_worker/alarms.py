@@ -21,7 +21,6 @@ LASTING_TROUBLE = timedelta(minutes=30)
 SURPRISE_STANDS = timedelta(days=1)
 """How long people are told of what a sweep came upon, from the last time that it did."""
 LATE_POLLS, LEAST_LATE = 3, timedelta(minutes=10)
-"""Polls that may stay away, and the least time, before a clinician counts as not polled lately."""
 
 _SERVICES = ("heidi", "cliniko")
 _KEY = frozenset({"key_refused", "another_key", "not_permitted", "not_a_practitioner"})
@@ -50,6 +49,11 @@ class Expected:
     """The practice's, where the settings name one."""
     rehearse: bool = False
     """Nothing is filed on purpose, so that what is pending waits for nobody."""
+
+
+def late_after(poll: timedelta) -> timedelta:
+    """How long a clinician may not be polled before that is worth a word; a tick may deliver for some minutes."""
+    return max(LATE_POLLS * poll, LEAST_LATE)
 
 
 def expected_of(settings: Settings) -> Expected:
@@ -110,7 +114,7 @@ def _trouble(state: ClinicianState, expected: Expected, now: datetime) -> AlarmC
         return AlarmCode(f"{service}_unreachable") if does_last else None
     if trouble and trouble not in PAUSED_ITSELF and does_last:
         return AlarmCode.STALLED
-    late = max(LATE_POLLS * expected.poll, LEAST_LATE)
+    late = late_after(expected.poll)
     read_at = state.last_poll_at or state.trouble_since  # one may never have been read at all
     if read_at is not None and now - read_at > late:
         return AlarmCode.STALLED

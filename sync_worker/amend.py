@@ -63,17 +63,27 @@ class Amender:
     def run(self, lease: Lease, tally: Tally, note_error: Callable[[Exception], None]) -> None:
         """Amend what is due, withdrawals first. What keeps one note from it is told and stops no other one.
 
+        Where several in a row get no answer, the others wait for the next tick, and go first then.
         Raises `NotAuthorised` for a refused key, and what the ledger and the lease raise.
         """
+        failures = 0
         due = self.ledger.entries.wished(lease.clinician_id, self.clock.now())
         for entry in sorted(due, key=lambda one: one.wish is not Wish.WITHDRAW):
             self.clock.check_stop()
             try:
                 self._amend(lease, entry, tally)
+                failures = 0
             except EntryMoved:
                 continue  # a person was faster
             except (NotAuthorised, LedgerUnavailable, LeaseLost, Stopping):
                 raise
+            except Unavailable as error:
+                note_error(error)
+                due_at = self.clock.now() + lifecycle.postponement(failures=0)
+                self.ledger.entries.postpone(lease, entry, due_at=due_at, failures=entry.failures)
+                failures += 1
+                if failures >= lifecycle.FAILURES_IN_A_ROW:
+                    return
             except Exception as error:
                 note_error(error)
                 log.exception("entry.failed", entry=entry.entry_id)

@@ -11,7 +11,7 @@ from functools import partial
 
 from sync_worker import digest
 from sync_worker.advice import HINTS
-from sync_worker.alarms import LATE_POLLS, LEAST_LATE, Alarm
+from sync_worker.alarms import Alarm, late_after
 from sync_worker.bootstrap import Worker
 from sync_worker.channels import Heartbeat, Message, channels_of, send_everywhere
 from sync_worker.clock import Clock
@@ -158,7 +158,7 @@ class Watch:
             self._heartbeat.beat()
 
     def _late(self) -> timedelta:
-        return max(LATE_POLLS * timedelta(seconds=self._settings.sync_poll_interval_seconds), LEAST_LATE)
+        return late_after(timedelta(seconds=self._settings.sync_poll_interval_seconds))
 
 
 def message_of(notice: Notice, *, practice: str, link: str | None) -> Message:

@@ -13,7 +13,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, Session
 
 from sync_worker.advice import HINTS
-from sync_worker.alarms import Alarm, a_working_day_before, expected_of, of_clinician
+from sync_worker.alarms import Alarm, a_working_day_before, expected_of, late_after, of_clinician
 from sync_worker.channels import Mail, Message, channels_of, send_everywhere
 from sync_worker.errors import LedgerUnavailable, NotTold, Stopping
 from sync_worker.ledger.alarms import Alarms
@@ -136,6 +136,11 @@ def test_no_trouble_that_lasts_stays_untold_though_polls_go_on(clinic: Clinic, t
         assert alarm.code == ("cliniko_key_refused" if trouble in keys else "cliniko_unreachable")
     else:
         assert alarm.code == "stalled"
+
+
+@pytest.mark.parametrize(("poll", "late"), [(30, 600), (120, 600), (900, 2700)])
+def test_a_tick_that_delivers_for_some_minutes_is_no_standstill(poll: int, late: int) -> None:
+    assert late_after(timedelta(seconds=poll)) == timedelta(seconds=late)
 
 
 def test_a_user_who_is_no_practitioner_any_more_is_told_at_once(watched: Watched) -> None:

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from sync_worker.errors import EntryMoved, NotPossible
+from sync_worker.http import READ_ATTEMPTS
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.tables import EntryRow
 from sync_worker.ledger.views import Views
@@ -18,7 +19,8 @@ from tests.conftest import Clinic
 LETTER = (
     "# History\n\nFell off a ladder on Sunday, cannot lift the left arm.\n\n# Plan\n\nRest, ice, and an X-ray first."
 )
-NEWER = LETTER.replace("an X-ray first", "a sling for a week")
+NEWER_WORDS = "a sling for a week"
+NEWER = LETTER.replace("an X-ray first", NEWER_WORDS)
 FAULTS = ["drop", "commit_then_drop", "commit_then_504", "500", "502_html", "cut_201", "commit_late:25"]
 
 
@@ -436,6 +438,24 @@ def test_a_withdrawal_waits_for_no_other_notes_trouble(clinic: Clinic) -> None:
     clinic.heidi.fail("documents", "500", times=999)
     clinic.tick()
     assert clinic.ledger.entries.get(2).status is Status.WITHDRAWN
+
+
+def test_a_cliniko_that_is_down_is_not_asked_for_each_note_and_the_others_go_first_when_it_is_back(
+    clinic: Clinic,
+) -> None:
+    first, _ = filed(clinic, SYNC_REVISIONS="update_draft")
+    documents = [first, *(clinic.a_document(clinic.a_session(), LETTER) for _ in range(4))]
+    clinic.tick()
+    for document in documents:
+        clinic.heidi.edit_document(document, NEWER)
+    clinic.cliniko.fail("notes", "500", times=3 * READ_ATTEMPTS)
+    clinic.tick()
+    clinic.clock.advance(30)
+    clinic.tick()
+    assert [NEWER_WORDS in str(note.content) for note in clinic.notes()] == [False, False, False, True, True]
+    clinic.clock.advance(60)
+    clinic.tick()
+    assert all(NEWER_WORDS in str(note.content) for note in clinic.notes())
 
 
 def test_a_withdrawal_that_a_person_asks_for_meanwhile_is_not_forgotten(clinic: Clinic) -> None:

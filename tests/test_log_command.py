@@ -76,6 +76,17 @@ def first_that_does_not_fit(found: list[dict[str, str]]) -> int | None:
 ORDER = ("clinician", "number", "at", "entry", "event", "from", "to", "reason", "actor", "details")
 
 
+def test_a_question_that_was_passed_on_waits_on_whom_it_was_passed_to(terminal: Terminal, clinic: Clinic) -> None:
+    def waits_on() -> list[str]:
+        [item] = terminal.json("review", "list")["entries"]
+        return [item["waiting_on"], terminal.json("review", "show", "2")["waiting_on"]]
+
+    assert waits_on() == ["desk", "desk"]
+    Decisions(clinic.ledger.engine, "person Zoë").ask_clinician(2, clinic.clock.now())
+    assert waits_on() == ["clinician", "clinician"]
+    assert terminal.json("review", "show", "1")["waiting_on"] is None
+
+
 def test_an_entrys_whole_life_is_told_in_words(terminal: Terminal) -> None:
     done = terminal.run("log", "1")
     assert done.returncode == 0
@@ -107,8 +118,8 @@ def test_without_an_entry_every_step_is_told_oldest_first(terminal: Terminal) ->
     assert "a.physio@example.com" not in lines[0]
     assert sum("posting was paused" in line for line in lines) == 1
     assert {line.split(", ")[2] for line in lines if " -> " in line} == {"entry 1", "entry 2"}
-    in_utc = terminal.run("log", SYNC_TIMEZONE="").stdout
-    assert in_utc.startswith("2026-11-18 22:30:00, ")
+    as_cliniko_told = terminal.run("log", SYNC_TIMEZONE="").stdout
+    assert as_cliniko_told.startswith("2026-11-19 09:30:00, ")
 
 
 def test_the_file_alone_proves_the_chain(make_clinic: Callable[[str], Clinic], ledger_url: str) -> None:

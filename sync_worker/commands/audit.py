@@ -18,7 +18,7 @@ from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, print_json, say
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
-from sync_worker.ledger.views import Views
+from sync_worker.ledger.views import Views, zone_told
 from sync_worker.reading import SessionReader
 from sync_worker.records import ClinicianState
 from sync_worker.settings import ClinicianSettings, Settings
@@ -45,7 +45,7 @@ def audit(since: str | None, *, as_json: bool) -> int:
     settings, clock = setup.load_to_ask()
     ledger = Ledger(setup.require_ledger(settings), region=settings.heidi_region)
     states = Views(ledger.engine).clinicians()
-    zone = _zone(settings, states)
+    zone = settings.timezone or zone_told(states.values())
     oldest = clock.now() - timedelta(days=settings.sync_lookback_days)
     if day is not None:
         oldest = datetime.combine(day, time(), tzinfo=zone)
@@ -58,12 +58,6 @@ def audit(since: str | None, *, as_json: bool) -> int:
     else:
         _show(of, accounts, findings)
     return PARTLY if findings or any(account.error for account in accounts) else DONE
-
-
-def _zone(settings: Settings, states: dict[str, ClinicianState]) -> ZoneInfo:
-    """The practice's time zone: the settings', else what Cliniko told at some tick."""
-    remembered = (state.time_zone for state in states.values() if state.time_zone)
-    return settings.timezone or ZoneInfo(next(remembered, "UTC"))
 
 
 def _audit_one(of: _Audit, clinician: ClinicianSettings) -> Account:

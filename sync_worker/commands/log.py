@@ -61,7 +61,7 @@ def log(entry: int | None, *, as_csv: bool) -> int:
     if as_csv:
         _write_csv(ledger.trail.steps(entry))
         return DONE
-    zone = settings.timezone or UTC
+    zone = setup.zone(settings, engine)
     if life is not None:
         _show_life(life, zone)
     names = {one.heidi_user_id: one.name for one in settings.clinicians}

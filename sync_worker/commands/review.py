@@ -6,7 +6,7 @@ Decisions go to the ledger; the worker acts on them.
 import getpass
 import re
 from dataclasses import replace
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 from rich.console import Console
@@ -23,7 +23,7 @@ from sync_worker.commands.preview import preview_json, show_previews
 from sync_worker.errors import ConfigurationError, NotPossible
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.decisions import Decisions
-from sync_worker.ledger.views import EntryLife, ReviewItem, Views, waits_on
+from sync_worker.ledger.views import EntryLife, ReviewItem, Views
 from sync_worker.records import Reason
 from sync_worker.settings import ClinicianSettings, Settings
 from sync_worker.workbench import scope_of, workbench
@@ -34,25 +34,27 @@ CODE = re.compile(r"[a-z][a-z0-9_]{0,47}")
 def list_waiting(*, as_json: bool) -> int:
     """Print the review list."""
     settings, _ = setup.load()
-    items = Views(setup.require_ledger(settings)).review_list()
+    engine = setup.require_ledger(settings)
+    items = Views(engine).review_list()
     names = {one.heidi_user_id: one.name for one in settings.clinicians}
     if as_json:
         print_json({"entries": [_item_json(item, names) for item in items]})
     elif not items:
         say("Nothing waits for a person.")
     else:
-        _show_list(items, names, settings.timezone or UTC)
+        _show_list(items, names, setup.zone(settings, engine))
     return DONE
 
 
 def show(entry: int, *, as_json: bool) -> int:
     """Print one entry's whole life."""
     settings, _ = setup.load()
-    life = life_of(setup.require_ledger(settings), entry)
+    engine = setup.require_ledger(settings)
+    life = life_of(engine, entry)
     if as_json:
         print_json(_life_json(life))
     else:
-        _show_life(life, settings.timezone or UTC)
+        _show_life(life, setup.zone(settings, engine))
     return DONE
 
 
@@ -200,7 +202,7 @@ def _life_json(life: EntryLife) -> dict[str, Any]:
         "entry": life.entry,
         "status": life.status,
         "reason": life.reason,
-        "waiting_on": waits_on(life.reason) if life.status == "review" else None,
+        "waiting_on": life.waiting_on,
         "session_id": life.session_id,
         "document_id": life.document_id,
         "found_at": life.found_at.isoformat(),

@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import suppress
 from datetime import date
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
@@ -17,7 +18,7 @@ from sync_worker.ledger import Ledger, migrate
 from sync_worker.ledger.clinicians import Clinicians
 from sync_worker.ledger.copies import require_in_use
 from sync_worker.ledger.storage import open_engine, sqlite_path
-from sync_worker.ledger.views import Views
+from sync_worker.ledger.views import Views, zone_told
 from sync_worker.logs import configure_logging, get_logger, quiet_stamina
 from sync_worker.settings import ClinicianSettings, Settings, load_settings
 from sync_worker.settings.residency import Override
@@ -82,6 +83,11 @@ def _set_up(settings: Settings, level: str) -> None:
     os.umask(0o077)  # whatever this program makes is for its own user's eyes
     configure_logging(level=level, fmt=settings.sync_log_format)
     quiet_stamina()
+
+
+def zone(settings: Settings, engine: Engine) -> ZoneInfo:
+    """The practice's time zone, as the page has it: the settings', else what Cliniko told at some tick."""
+    return settings.timezone or zone_told(Views(engine).clinicians().values())
 
 
 def day(option: str, given: str) -> date:

@@ -87,7 +87,7 @@ class Entries:
             return [entry_of(row) for row in db.execute(entries().where(*where).order_by(EntryRow.id))]
 
     def wished(self, clinician_id: int, now: datetime) -> list[Entry]:
-        """The clinician's entries whose notes are to be updated or withdrawn, and are due."""
+        """The clinician's entries whose notes are to be updated or withdrawn and are due, longest due first."""
         with reading(self.engine) as db:
             return [entry_of(row) for row in db.execute(_WISHED, {"of_clinician": clinician_id, "until": now})]
 
@@ -259,7 +259,7 @@ def _due(asked: frozenset[str]) -> Select[Any]:
 _WISHED = (
     entries()
     .where(_OF_CLINICIAN, EntryRow.wish.is_not(None), EntryRow.due_at <= bindparam("until"))
-    .order_by(EntryRow.id)
+    .order_by(EntryRow.due_at, EntryRow.id)
 )
 _OLDEST_PENDING = (
     select(func.min(func.coalesce(SessionRow.created_at, EntryRow.found_at)))

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -68,6 +68,8 @@ class EntryLife:
     entry: int
     status: str
     reason: str | None
+    waiting_on: str | None
+    """Whose question it is, where it is one."""
     heidi_user_id: str
     session_id: str
     document_id: str
@@ -88,10 +90,9 @@ class Tip:
     hash: bytes | None
 
 
-def zone_told(states: Iterable[ClinicianState]) -> tzinfo:
+def zone_told(states: Iterable[ClinicianState]) -> ZoneInfo:
     """The practice's time zone as Cliniko told it once; UTC where it did not yet."""
-    name = next((state.time_zone for state in states if state.time_zone), None)
-    return ZoneInfo(name) if name else UTC
+    return ZoneInfo(next((state.time_zone for state in states if state.time_zone), "UTC"))
 
 
 class Views:
@@ -237,7 +238,7 @@ class Views:
                 ReviewItem(
                     entry=row.id,
                     reason=str(row.reason),
-                    waiting_on=row.asked or waits_on(row.reason),
+                    waiting_on=_waits_on(row.asked, row.reason),
                     heidi_user_id=row.heidi_user_id,
                     session_id=row.session_id,
                     document_id=row.document_id,
@@ -295,6 +296,7 @@ class Views:
             entry=row.id,
             status=row.status,
             reason=row.reason,
+            waiting_on=_waits_on(row.asked, row.reason) if row.status == Status.REVIEW else None,
             heidi_user_id=row.heidi_user_id,
             session_id=row.session_id,
             document_id=row.document_id,
@@ -307,9 +309,9 @@ class Views:
         )
 
 
-def waits_on(reason: str | None) -> str:
-    """Who can end a review of this reason."""
-    return lifecycle.WAITS_ON[Reason(reason or "")].value
+def _waits_on(asked: str | None, reason: str) -> str:
+    """Who can end a review: to whom it was passed on, else who knows about its reason."""
+    return asked or lifecycle.WAITS_ON[Reason(reason)].value
 
 
 def _backfilled(db: Connection, clinician_id: int, since: datetime, until: datetime) -> dict[str, int]:

@@ -4,11 +4,9 @@ from datetime import timedelta
 
 from starlette.responses import PlainTextResponse, Response
 
+from sync_worker.alarms import late_after
 from sync_worker.errors import LedgerMismatch, LedgerUnavailable
-from sync_worker.web.today import LATE_POLLS
 from sync_worker.web.visit import Visit
-
-LEAST_LATE = timedelta(minutes=10)
 
 
 def alive(_visit: Visit) -> Response:
@@ -23,7 +21,7 @@ def ready(visit: Visit) -> Response:
         polls = [state.last_poll_at for state in office.views.clinicians().values() if state.last_poll_at]
     except (LedgerUnavailable, LedgerMismatch):
         return PlainTextResponse("the ledger does not answer\n", 503)
-    late = max(timedelta(seconds=office.poll_seconds * LATE_POLLS), LEAST_LATE)
+    late = late_after(timedelta(seconds=office.poll_seconds))
     if not polls or office.clock.now() - max(polls) > late:
         return PlainTextResponse("no clinician was polled lately\n", 503)
     return PlainTextResponse("ready\n")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
-from sync_worker.alarms import Alarm, standing
+from sync_worker.alarms import Alarm, late_after, standing
 from sync_worker.errors import RemoteError
 from sync_worker.ledger.pages import Waiting
 from sync_worker.model import StoredNote
@@ -18,8 +18,6 @@ from sync_worker.web.visit import Visit
 from sync_worker.web.words import ago, midnights, trouble
 
 DAYS = 30
-LATE_POLLS = 5
-"""So many polls missed in a row are worth a word."""
 MOST_DRAFTS = 20
 NOT_LINKED = "heidi_not_linked"
 
@@ -145,7 +143,7 @@ def _and(names: Sequence[str]) -> str:
 
 
 def _line(office: Office, account: Account, user_id: str, state: ClinicianState, now: datetime) -> ClinicianLine:
-    late = timedelta(seconds=office.poll_seconds * LATE_POLLS)
+    late = late_after(timedelta(seconds=office.poll_seconds))
     return ClinicianLine(
         name=office.name_of(user_id),
         user_id=user_id,
