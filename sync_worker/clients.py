@@ -13,7 +13,9 @@ from sync_worker.settings import ClinicianSettings, Settings
 
 PAGE_DEADLINE_SECONDS = 6.0
 PAGE_SILENCE_SECONDS = 60.0
-"""Somebody waits for a page: it asks once, not long, and then leaves a service that does not answer alone."""
+CHECK_DEADLINE_SECONDS = 10.0
+"""Somebody waits for a page: it asks once, not long, and then leaves a service that does not answer alone. Who checks
+wants to be sure, and waits a little longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Manners:
 
 WORKERS = Manners()
 PAGES = Manners(tries=1, longest_seconds=PAGE_DEADLINE_SECONDS, silence_seconds=PAGE_SILENCE_SECONDS)
+CHECKS = Manners(tries=1, longest_seconds=CHECK_DEADLINE_SECONDS, silence_seconds=PAGE_SILENCE_SECONDS)
 
 
 def heidi_client(

@@ -12,10 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -268,6 +269,61 @@ def diary_check(terminal: Terminal, code: int = 0, **settings: str) -> tuple[str
         if one["name"] == "diary"
     ]
     return level, sentence
+
+
+def checked(terminal: Terminal, name: str, **settings: str) -> list[tuple[str, str]]:
+    """What `check` says about one thing, where something is to be done."""
+    checks = terminal.json("check", code=1, **settings)["checks"]
+    return [(one["level"], one["message"]) for one in checks if one["name"] == name]
+
+
+def test_check_finds_a_ledger_that_can_be_read_and_not_written(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.json("once")
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as db:
+        db.execute("CREATE TRIGGER stop AFTER UPDATE ON installation BEGIN INSERT INTO nowhere VALUES (1); END")
+    [(level, _)] = checked(terminal, "ledger")
+    assert level == "problem"
+
+
+def test_check_finds_a_full_disk_below_the_ledger(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal.json("once")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    assert checked(terminal, "ledger") == [
+        ("problem", "The disk of the ledger is full: free some space; nothing was lost.")
+    ]
+
+
+def test_check_refuses_a_start_that_is_to_come(terminal: Terminal) -> None:
+    [(level, sentence)] = checked(terminal, "start", SYNC_START_AT=f"{datetime.now(UTC).year + 1}-03-01")
+    assert level == "problem"
+    assert sentence.startswith("SYNC_START_AT is to come")
+
+
+def test_check_asks_a_service_that_is_away_once_for_all_clinicians(terminal: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "clinic.toml").write_text(
+        "".join(
+            f'[[clinicians]]\nname = "{name}"\nheidi_email = "{name}@example.com"\nheidi_user_id = "{name}"\n'
+            f'cliniko_api_key = {{ env = "CLINIKO_API_KEY" }}\n'
+            for name in ("ada", "bo")
+        )
+    )
+    terminal.sandbox.cliniko.fail("user", "500", times=99)
+    told = checked(terminal, "cliniko", SYNC_CONFIG_FILE=str(tmp_path / "clinic.toml"))
+    assert [sentence.partition(": ")[0] for _, sentence in told] == ["ada", "bo"]
+    assert told[1][1] == "bo: not asked, since Cliniko did not answer just now."
+
+
+@pytest.mark.parametrize("command", ["plan", "audit", "backfill"])
+def test_a_day_that_is_to_come_is_refused(terminal: Terminal, command: str) -> None:
+    done = terminal.run(command, "--since", f"{datetime.now(UTC).year + 1}-03-01")
+    assert (done.returncode, "--since is to come" in done.stderr) == (2, True)
+
+
+def test_a_plan_that_could_read_nothing_does_not_say_that_there_is_nothing_to_do(terminal: Terminal) -> None:
+    terminal.sandbox.heidi.fail("sessions", "500", times=99)
+    done = terminal.run("plan")
+    assert (done.returncode, "not all could be read" in done.stdout) == (1, True)
+    assert terminal.json("plan", code=1)["errors"]
 
 
 def test_check_says_where_nobody_would_hear_of_trouble(terminal: Terminal) -> None:

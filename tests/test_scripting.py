@@ -88,7 +88,7 @@ def test_a_preview_has_the_fields_that_are_told(practice: Terminal) -> None:
         "the page calls it absent"
     )
     [planned, *_] = practice.json("plan", "--preview")["entries"]
-    assert set(planned) == set(shown) | {name.removeprefix("entries[].") for name in told("plan")}
+    assert set(planned) == set(shown) | {name.removeprefix("entries[].") for name in told("plan") if "." in name}
 
 
 @pytest.mark.parametrize(

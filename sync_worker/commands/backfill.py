@@ -40,15 +40,14 @@ class _Wish:
 
 def backfill(since: str, until: str | None) -> int:
     """Bring in the sessions of these days. 0 when every document of them is filed, held or skipped."""
-    first, last = setup.day("--since", since), setup.day("--until", until) if until is not None else None
+    first = setup.day("--since", since)
+    last = setup.day("--until", until, may_come=True) if until is not None else None
     if last is not None and last < first:
         raise ConfigurationError(["--until is before --since: no session is in between."])
     settings, clock = setup.load()
     if settings.sync_mode is Mode.REHEARSE:
         instead = f"`sync-worker plan --since {first}` shows what it would be."
         raise NotPossible(f"SYNC_MODE=rehearse files nothing: {instead}")
-    if first > clock.now().date() + timedelta(days=1):
-        raise ConfigurationError(["--since is to come: it takes the day from which on older sessions are wanted."])
     setup.stop_on_signals(clock.stop)
     worker = Worker(settings, setup.open_ledger(settings, clock), clock)
     try:

@@ -3,24 +3,33 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from rich.console import Console
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from sync_worker.advice import PAUSED_ITSELF
-from sync_worker.clients import cliniko_client, heidi_client
+from sync_worker.clients import CHECKS, cliniko_client, heidi_client
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, print_json, say
 from sync_worker.convert.layout import WRITTEN, sendable
-from sync_worker.errors import ConfigurationError, LedgerMismatch, LedgerUnavailable, NotPossible, RemoteError
+from sync_worker.errors import (
+    ConfigurationError,
+    LedgerMismatch,
+    LedgerUnavailable,
+    NotPossible,
+    RateLimited,
+    RemoteError,
+    Unavailable,
+)
 from sync_worker.heidi import HeidiClient
 from sync_worker.ledger import migrate
 from sync_worker.ledger.storage import open_engine, sqlite_path, writing
+from sync_worker.ledger.tables import Installation
 from sync_worker.ledger.trail import Trail
 from sync_worker.ledger.views import Views
 from sync_worker.model import Practitioner, Route
@@ -34,6 +43,19 @@ Answer = TypeVar("Answer")
 LARGEST_OFFSET_SECONDS = 60
 LEAST_FREE_BYTES = 16 * 1024 * 1024
 SAFE_FIRST_LOOK_SECONDS, SAFE_SECOND_LOOK_SECONDS = 30, 120
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the clinicians before have shown: whose key is which practitioner's, and which service gave no answer."""
+
+    practitioners: dict[str, str] = field(default_factory=dict)
+    away: set[str] = field(default_factory=set)
+
+    def note(self, error: RemoteError | ConfigurationError) -> None:
+        """Remember the service if it is away: who waited in vain once need not wait for each clinician."""
+        if isinstance(error, Unavailable) and not isinstance(error, RateLimited):
+            self.away.add(error.service)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +110,21 @@ def _findings(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
     yield Finding("settings", "ok", f"The settings are complete; mode is {settings.sync_mode.value}.")
     yield from (Finding("settings", "warning", warning) for warning in settings.warnings)
     yield from _looks(settings)
+    yield from _start(settings, clock)
     yield _ledger(settings)
     yield from _retention(settings, clock)
     yield _told(settings)
     yield from _trail(settings)
     yield from _paused(settings)
     yield from _unmet_templates(settings)
-    practitioners: dict[str, str] = {}
+    seen = _Seen()
     try:
         setup.require_told_residency(settings)
     except NotPossible as error:
         yield Finding("residency", "problem", str(error))
         return
     for clinician in settings.clinicians:
-        yield from _clinician(settings, clinician, practitioners, clock)
+        yield from _clinician(settings, clinician, seen, clock)
 
 
 def _looks(settings: Settings) -> Iterator[Finding]:
@@ -116,6 +139,14 @@ def _looks(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def _start(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
+    start = settings.sync_start_at
+    day = start.date() if isinstance(start, datetime) else start
+    if day is not None and day > clock.now().date() + timedelta(days=1):  # east of Greenwich tomorrow has begun
+        sentence = "SYNC_START_AT is to come: sessions that begin before it are never filed by themselves."
+        yield Finding("start", "problem", f"{sentence} Correct it; until filing is to begin, set SYNC_MODE=rehearse.")
+
+
 def _ledger(settings: Settings) -> Finding:
     try:
         version = setup.ledger_version(settings)
@@ -123,10 +154,14 @@ def _ledger(settings: Settings) -> Finding:
             return _place_for_ledger(settings)
         if version != migrate.head():
             return Finding("ledger", "problem", "The ledger is of an older version: run `sync-worker db upgrade`.")
-        with writing(open_engine(settings.database_url.get_secret_value())):
-            pass  # an empty transaction proves the right to write
+        engine = open_engine(settings.database_url.get_secret_value())
+        with writing(engine) as db:  # what is there is written once more: an empty transaction proves nothing
+            db.execute(update(Installation).values(decisions=Installation.decisions))
     except (LedgerUnavailable, LedgerMismatch) as error:
         return Finding("ledger", "problem", str(error))
+    path = sqlite_path(engine)
+    if path is not None and shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
+        return Finding("ledger", "problem", "The disk of the ledger is full: free some space; nothing was lost.")
     return Finding("ledger", "ok", f"The ledger answers and is of this program's version, {version}.")
 
 
@@ -211,38 +246,55 @@ def _place_for_ledger(settings: Settings) -> Finding:
     return Finding("ledger", "ok", "There is no ledger yet: the first run makes it.")
 
 
-def _clinician(
-    settings: Settings, clinician: ClinicianSettings, practitioners: dict[str, str], clock: SystemClock
-) -> Iterator[Finding]:
-    heidi, cliniko = heidi_client(settings, clinician, clock), cliniko_client(settings, clinician, clock)
+def _clinician(settings: Settings, clinician: ClinicianSettings, seen: _Seen, clock: SystemClock) -> Iterator[Finding]:
+    heidi = heidi_client(settings, clinician, clock, CHECKS)
+    cliniko = cliniko_client(settings, clinician, clock, manners=CHECKS)
     try:
-        yield from _heidi(clinician.name, heidi, clock)
-        yield from _cliniko(clinician.name, settings, cliniko, practitioners, clock)
+        yield from _unless_away("heidi", clinician.name, seen, _heidi(clinician.name, heidi, clock, seen))
+        yield from _unless_away(
+            "cliniko", clinician.name, seen, _cliniko(clinician.name, settings, cliniko, clock, seen)
+        )
     finally:
         heidi.close()
         cliniko.close()
 
 
-def _heidi(name: str, heidi: HeidiClient, clock: SystemClock) -> Iterator[Finding]:
-    signed_in = _prove("heidi", f"{name}: Heidi answers and takes the practice's key.", heidi.sign_in)
-    yield signed_in
-    if signed_in.level != "ok":
+def _unless_away(service: str, name: str, seen: _Seen, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """What a service's own proofs find; without asking it where it was away already."""
+    if service in seen.away:
+        yield Finding(service, "problem", f"{name}: not asked, since {service.capitalize()} did not answer just now.")
         return
-    yield _prove("heidi_link", f"{name}: the clinician's Heidi account is linked.", heidi.require_linked)
+    yield from findings
+
+
+def _heidi(name: str, heidi: HeidiClient, clock: SystemClock, seen: _Seen) -> Iterator[Finding]:
+    try:
+        heidi.sign_in()
+    except (RemoteError, ConfigurationError) as error:
+        seen.note(error)
+        yield Finding("heidi", "problem", f"{name}: {error.sentence}")
+        return
+    yield Finding("heidi", "ok", f"{name}: Heidi answers and takes the practice's key.")
+    try:
+        heidi.require_linked()
+        yield Finding("heidi_link", "ok", f"{name}: the clinician's Heidi account is linked.")
+    except RemoteError as error:
+        yield Finding("heidi_link", "problem", f"{name}: {error.sentence}")
     yield from _clock("heidi", heidi.server_date, clock)
 
 
 def _cliniko(
-    name: str, settings: Settings, cliniko: ClinikoClient, practitioners: dict[str, str], clock: SystemClock
+    name: str, settings: Settings, cliniko: ClinikoClient, clock: SystemClock, seen: _Seen
 ) -> Iterator[Finding]:
     try:
         who = cliniko.identify()
     except RemoteError as error:
+        seen.note(error)
         yield Finding("cliniko", "problem", f"{name}: {error.sentence}")
         return
     sentence = f"{name}: Cliniko takes the key; its notes will be those of {who.name or 'its user'}."
     yield Finding("cliniko", "ok", sentence)
-    if (other := practitioners.setdefault(who.practitioner_id, name)) != name:
+    if (other := seen.practitioners.setdefault(who.practitioner_id, name)) != name:
         sentence = f"{name}: this key and {other}'s stand for one practitioner: each clinician needs their own key."
         yield Finding("cliniko", "problem", sentence)
     if who.time_zone is None and settings.timezone is None:
@@ -330,16 +382,6 @@ def _clock(service: str, there: datetime | None, clock: SystemClock) -> Iterator
         yield Finding("clock", "problem", sentence)
     else:
         yield Finding("clock", "ok", f"This machine's clock agrees with {service.capitalize()}'s.")
-
-
-def _prove(name: str, sentence: str, proof: Callable[[], object]) -> Finding:
-    try:
-        proof()
-    except RemoteError as error:
-        return Finding(name, "problem", f"{sentence.partition(':')[0]}: {error.sentence}")
-    except ConfigurationError as error:
-        return Finding(name, "problem", error.sentence)
-    return Finding(name, "ok", sentence)
 
 
 def _show(finding: Finding) -> None:

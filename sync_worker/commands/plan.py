@@ -41,9 +41,10 @@ def plan(since: str | None, *, preview: bool, as_json: bool) -> int:
         except RemoteError as error:  # one clinician's trouble does not hide the others' documents
             troubles.append(f"{clinician.name}: {error.sentence}")
     if as_json:
-        print_json({"entries": [_as_json(one.planned) | (preview_json(one) if preview else {}) for one in found]})
+        entries = [_as_json(one.planned) | (preview_json(one) if preview else {}) for one in found]
+        print_json({"entries": entries, "errors": list(dict.fromkeys(troubles))})
     else:
-        _show([one.planned for one in found])
+        _show([one.planned for one in found], is_all=not troubles)
         show_previews(found if preview else [])
     return report("plan", list(dict.fromkeys(troubles)), PARTLY, as_json=False) if troubles else DONE
 
@@ -71,9 +72,9 @@ def _as_json(entry: PlannedEntry) -> dict[str, Any]:
     }
 
 
-def _show(planned: list[PlannedEntry]) -> None:
+def _show(planned: list[PlannedEntry], *, is_all: bool) -> None:
     if not planned:
-        say("The next tick would find nothing to do.")
+        say("The next tick would find nothing to do." if is_all else "Nothing was found, but not all could be read.")
         return
     table = Table(title="What the next tick would do")
     for heading in ("Session", "Document", "Action", "Why", "Patient"):

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -90,12 +90,15 @@ def zone(settings: Settings, engine: Engine) -> ZoneInfo:
     return settings.timezone or zone_told(Views(engine).clinicians().values())
 
 
-def day(option: str, given: str) -> date:
-    """The day that an option names. Raises `ConfigurationError` where it names none."""
+def day(option: str, given: str, *, may_come: bool = False) -> date:
+    """The day that an option names. Raises `ConfigurationError` where it names none, or one that has not begun."""
     try:
-        return date.fromisoformat(given)
+        found = date.fromisoformat(given)
     except ValueError:
         raise ConfigurationError([f"{option} takes a day, such as 2026-11-01."]) from None
+    if not may_come and found > SystemClock().now().date() + timedelta(days=1):  # east of Greenwich tomorrow has begun
+        raise ConfigurationError([f"{option} is to come: name a day that has begun."])
+    return found
 
 
 def clinicians_named(settings: Settings, wanted: str | None) -> list[ClinicianSettings]:
