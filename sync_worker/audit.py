@@ -153,6 +153,10 @@ def compare_filing(filing: Filing, scope: Scope) -> Iterator[Finding]:
     if entry.status in (Status.POSTING, Status.IN_DOUBT) and scope.now - filing.status_since > STUCK_AFTER:
         yield _about(Code.MISSING, entry, STUCK.format(entry=entry.entry_id))
     yield from duplicates(filing)
+    if entry.status is Status.SKIPPED:
+        for made in filing.live:
+            if made.title_reference == entry.reference:
+                yield _about(Code.FOREIGN, entry, LEFT_UNFILED.format(entry=entry.entry_id), made.note_id)
     if not is_filed(entry):
         return
     note = filing.note
@@ -265,6 +269,10 @@ OTHER_TEXT = (
 OTHER_PATIENT = (
     "The note is on patient {there} and was filed for patient {meant}, and these were not merged. Look whose it is; if "
     "somebody moved it by mistake, mend it in Cliniko."
+)
+LEFT_UNFILED = (
+    "This program made the note, but this ledger left entry {entry} unfiled. Look whether the ledger was begun anew: "
+    "whether its disk is there, and DATABASE_URL names the right one."
 )
 UNKNOWN_REFERENCE = (
     "This program made the note (ref {reference}), but this ledger did not. Look whether a second worker runs, or "

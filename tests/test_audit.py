@@ -468,6 +468,17 @@ def test_a_note_of_this_program_that_this_ledger_does_not_know_is_foreign(
     assert codes(filed) == []
 
 
+def test_a_ledger_that_took_the_place_of_a_lost_one_and_leaves_all_unfiled_is_told(
+    filed: Clinic, tmp_path: Path
+) -> None:
+    filed.ledger_url = f"sqlite:///{tmp_path / 'another.db'}"
+    filed.restart(SYNC_START_AT=filed.clock.now().isoformat())
+    filed.tick()
+    code, told = audit(filed)
+    assert (code, [one["code"] for one in told["findings"]]) == (1, ["foreign"])
+    assert "whether the ledger was begun anew" in told["findings"][0]["hint"]
+
+
 def test_a_foreign_note_older_than_the_period_is_not_told_again(filed: Clinic) -> None:
     title = "Letter · 19 Nov 2026 · ref 7ABC9DEF"
     filed.cliniko.add_note_by_hand(filed.notes()[0].patient_id, filed.practitioner_id, title, OTHER)
