@@ -15,7 +15,6 @@ from sync_worker.bootstrap import Worker
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, report, say
-from sync_worker.commands.review import actor
 from sync_worker.errors import ConfigurationError, NotPossible, Stopping
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.views import BackfillProgress, Views
@@ -51,7 +50,7 @@ def backfill(since: str, until: str | None) -> int:
     setup.stop_on_signals(clock.stop)
     worker = Worker(settings, setup.open_ledger(settings, clock), clock)
     try:
-        decisions = Decisions(worker.ledger.engine, actor())
+        decisions = Decisions(worker.ledger.engine, setup.actor())
         wishes = [_ask(worker, one, decisions, first, last, clock.now()) for one in worker.pipelines.values()]
         return _Work(worker, wishes, clock, min(settings.sync_poll_interval_seconds, BETWEEN_TICKS_SECONDS)).run()
     except Stopping:

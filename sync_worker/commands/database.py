@@ -6,7 +6,6 @@ from sqlalchemy import Engine, make_url
 
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, HELD_ELSEWHERE, PARTLY, report, say
-from sync_worker.commands.review import actor
 from sync_worker.errors import ConfigurationError
 from sync_worker.ledger import copies, files, migrate, queue
 from sync_worker.ledger.copies import Restored, WorkerRunning
@@ -54,7 +53,7 @@ def restore(file: Path, *, replace: bool) -> int:
     """Put a backup into the ledger's database. 3 while a worker is running."""
     settings, clock = setup.load()
     try:
-        done = copies.restore(_engine(settings), file, now=clock.now(), actor=actor(), replace=replace)
+        done = copies.restore(_engine(settings), file, now=clock.now(), actor=setup.actor(), replace=replace)
     except WorkerRunning as error:
         return report("held", [str(error)], HELD_ELSEWHERE, as_json=False)
     _tell(done)

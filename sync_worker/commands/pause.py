@@ -3,7 +3,6 @@
 from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, say
-from sync_worker.commands.review import actor
 from sync_worker.errors import NotPossible
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.decisions import Decisions
@@ -30,7 +29,7 @@ def resume(clinician: str | None) -> int:
 def _prepare(clinician: str | None) -> tuple[Decisions, list[int] | None, str]:
     settings, _ = setup.load()
     engine = setup.require_ledger(settings, read_only=False)
-    decisions = Decisions(engine, actor())
+    decisions = Decisions(engine, setup.actor())
     if clinician is None:
         return decisions, None, "everybody"
     named = setup.clinicians_named(settings, clinician)

@@ -3,7 +3,6 @@
 Decisions go to the ledger; the worker acts on them.
 """
 
-import getpass
 import re
 from dataclasses import replace
 from datetime import tzinfo
@@ -99,7 +98,7 @@ def retry(entry: int, *, as_json: bool) -> int:
     """Try an entry again with the next tick."""
     settings, clock = setup.load()
     engine = setup.require_ledger(settings, read_only=False)
-    Decisions(engine, actor()).retry(entry, clock.now())
+    Decisions(engine, setup.actor()).retry(entry, clock.now())
     return tell(engine, entry, "It is tried again with the next tick.", as_json=as_json)
 
 
@@ -111,7 +110,7 @@ def resolve(entry: int, note: str | None, *, not_there: bool, as_json: bool) -> 
         raise ConfigurationError(["--note takes the number of the note in its Cliniko address."])
     settings, clock = setup.load()
     engine = setup.require_ledger(settings, read_only=False)
-    decisions = Decisions(engine, actor())
+    decisions = Decisions(engine, setup.actor())
     if note is None:
         decisions.resolve_not_there(entry, clock.now())
         return tell(
@@ -141,18 +140,10 @@ def clinician_of(settings: Settings, life: EntryLife) -> ClinicianSettings:
     return found
 
 
-def actor() -> str:
-    """Who decides, for the history: the user of the operating system."""
-    try:
-        return f"person {getpass.getuser()}"[:64]
-    except (KeyError, OSError):
-        return "person"
-
-
 def _deciding() -> tuple[Engine, Decisions, SystemClock]:
     settings, clock = setup.load()
     engine = setup.require_ledger(settings, read_only=False)
-    return engine, Decisions(engine, actor()), clock
+    return engine, Decisions(engine, setup.actor()), clock
 
 
 def _require_note(settings: Settings, engine: Engine, clock: SystemClock, entry: int, note: str) -> None:

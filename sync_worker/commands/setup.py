@@ -1,6 +1,7 @@
 """What most commands begin with: settings, logging, and the ledger as it stands."""
 
 import ctypes
+import getpass
 import os
 import resource
 import signal
@@ -99,6 +100,14 @@ def day(option: str, given: str, *, may_come: bool = False) -> date:
     if not may_come and found > SystemClock().now().date() + timedelta(days=1):  # east of Greenwich tomorrow has begun
         raise ConfigurationError([f"{option} is to come: name a day that has begun."])
     return found
+
+
+def actor() -> str:
+    """Who decides, for the history: the user of the operating system."""
+    try:
+        return f"person {getpass.getuser()}"[:64]
+    except (KeyError, OSError):
+        return "person"
 
 
 def clinicians_named(settings: Settings, wanted: str | None) -> list[ClinicianSettings]:

@@ -9,7 +9,7 @@ from sync_worker.amend import is_untouched
 from sync_worker.clients import cliniko_client
 from sync_worker.clock import Clock
 from sync_worker.commands import setup
-from sync_worker.commands.review import actor, clinician_of, life_of, require_code, tell
+from sync_worker.commands.review import clinician_of, life_of, require_code, tell
 from sync_worker.errors import NotPossible, RemoteError
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.decisions import Decisions
@@ -25,7 +25,7 @@ def undo(entry: int, reason: str, *, as_json: bool) -> int:
     require_code(reason)
     settings, clock = setup.load_to_ask()
     engine = setup.require_ledger(settings, read_only=False)
-    life, decisions = life_of(engine, entry), Decisions(engine, actor())
+    life, decisions = life_of(engine, entry), Decisions(engine, setup.actor())
     ledger = Ledger(engine, region=settings.heidi_region)
     known = ledger.entries.get(entry)
     if known is None or life.note_id is None or life.status == "withdrawn":
