@@ -136,12 +136,13 @@ class HttpClient:
         (5xx, lost connections, time-outs), `RateLimited`, or `InvalidResponse` (a redirect, an endless body).
         """
         self._raise_if_silent(operation)
+        tries = self._tries_now()
         for attempt in stamina.retry_context(
-            on=Unavailable, attempts=self._tries_now(), timeout=None, wait_initial=0.2, wait_max=3.0, wait_jitter=0.3
+            on=Unavailable, attempts=tries, timeout=None, wait_initial=0.2, wait_max=3.0, wait_jitter=0.3
         ):
             with attempt:
                 answer = self._exchange(self._reads, "GET", operation, path, params, None, headers())
-                self._raise_for_status(operation, answer)
+                self._raise_for_status(operation, answer, again=attempt.num < tries)
         return answer
 
     def wait_for_turn(self) -> None:
@@ -163,7 +164,7 @@ class HttpClient:
         sent = json.dumps(body).encode() if body is not None else None
         answer = self._exchange(self._writes, method, operation, path, (), sent, {}, guard)
         if answer.status == 429:
-            self._obey(answer)
+            self._obey(answer, again=False)
         return answer
 
     def retry_after(self, answer: Answer) -> float:
@@ -190,20 +191,20 @@ class HttpClient:
             hint = f"{self.service.capitalize()} did not answer a moment ago: look again in a minute."
             raise Unavailable(self.service, operation, hint=hint)
 
-    def _raise_for_status(self, operation: str, answer: Answer) -> None:
+    def _raise_for_status(self, operation: str, answer: Answer, *, again: bool) -> None:
         if answer.status == 429:
-            raise RateLimited(self.service, operation, status=429, retry_after=self._obey(answer))
+            raise RateLimited(self.service, operation, status=429, retry_after=self._obey(answer, again=again))
         if answer.status >= 500 or answer.status == 408:
             raise Unavailable(self.service, operation, status=answer.status)
         if 300 <= answer.status < 400:
             hint = f"{self.service} answered with a redirect, which is not followed: check its base address."
             raise InvalidResponse(self.service, operation, status=answer.status, hint=hint)
 
-    def _obey(self, answer: Answer) -> float:
+    def _obey(self, answer: Answer, *, again: bool) -> float:
         seconds = self.retry_after(answer)
         if self._budget is not None:
             return self._budget.block(seconds)
-        if self._tries_now() > 1:  # Heidi has no budget of ours: whoever reads again waits here
+        if again:  # Heidi has no budget of ours: whoever reads again waits here
             self._clock.sleep(min(seconds, 10.0))
         return seconds
 

@@ -484,6 +484,16 @@ def test_a_service_without_a_budget_of_ours_is_waited_for_as_well(connect: Conne
     assert clock.now() == MORNING + timedelta(seconds=7)
 
 
+def test_nobody_waits_after_the_last_try(connect: Connect, clock: TestClock) -> None:
+    with Service(a_429(MORNING, Retry_After="7")) as service:
+        with pytest.raises(RateLimited) as raised:
+            connect(service.url).read("list_sessions", "sessions")
+        assert len(service.requests) == READ_ATTEMPTS
+        assert connect(service.url).write_once("alert", "POST", "hook", {}).status == 429
+    assert raised.value.retry_after == 7
+    assert clock.now() == MORNING + timedelta(seconds=7) * (READ_ATTEMPTS - 1)
+
+
 def test_a_stop_ends_the_wait_for_a_place_and_nothing_is_sent(connect: Connect) -> None:
     clock = StopSoon()
     budget = RateBudget(90, clock)
