@@ -158,6 +158,24 @@ def test_a_document_that_goes_and_comes_back_is_filed_after_resting_anew(bench: 
 
 
 @pytest.mark.parametrize("gone", [True, False], ids=["session gone", "document gone"])
+def test_how_often_a_document_failed_counts_no_more_once_it_comes_back(bench: Bench, gone: bool) -> None:
+    bench.read({"doc-1": "Rest."})
+    failed = lifecycle.FAILURES_BEFORE_REVIEW - 1
+    bench.ledger.entries.postpone(bench.lease, bench.only(), due_at=bench.clock.now(), failures=failed)
+    bench.read(None if gone else {}, gone=gone)
+    assert bench.only().failures == failed
+    bench.read({"doc-1": "Rest."})
+    assert (bench.only().status, bench.only().failures) == (Status.PENDING, 0)
+
+
+def test_how_often_a_document_failed_counts_no_more_once_it_can_be_carried(bench: Bench) -> None:
+    entry = bench.a_review(reason=Reason.NOT_CARRIED)
+    bench.ledger.entries.postpone(bench.lease, entry, due_at=bench.clock.now(), failures=1)
+    bench.read({"doc-1": "Plain words."}, entry.session_id)
+    assert (bench.only().status, bench.only().failures) == (Status.PENDING, 0)
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["session gone", "document gone"])
 def test_going_and_coming_back_does_not_slip_past_a_persons_decision(bench: Bench, gone: bool) -> None:
     entry = an_old_session_seen_late(bench)
     old = RULES.start_at - timedelta(days=1)

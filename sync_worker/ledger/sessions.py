@@ -264,8 +264,7 @@ class _PageRecorder:
                 self.tally.review += 1
             return False
         if entry.reason in (Reason.GONE, Reason.SOURCE_GONE):
-            self._move(entry, Status.PENDING, None)  # it is there again
-            self._set(entry, **self._fresh(document, read_at))
+            self._begin_anew(entry, document, read_at)  # it is there again
             return True
         if document.text_hash == entry.text_hash:
             return False
@@ -282,8 +281,7 @@ class _PageRecorder:
         is_ours = entry.clinician_id == self.clinician.clinician_id
         if not (was_left and is_ours and self.rules.is_backfilled(seen.created_at or row.created_at)):
             return False
-        self._move(entry, Status.PENDING, None)
-        self._set(entry, **self._fresh(document, seen.read_at), backfilled=True)
+        self._begin_anew(entry, document, seen.read_at, backfilled=True)
         return True
 
     def _follow_patient(self, entries: Iterable[Entry], now_named: HintSeen) -> None:
@@ -305,19 +303,22 @@ class _PageRecorder:
         """What makes an entry settle anew."""
         return {"text_hash": document.text_hash, "text_since": read_at, "due_at": read_at}
 
+    def _begin_anew(self, entry: Entry, document: DocumentSeen, read_at: datetime, **values: Any) -> None:
+        """Make an entry pending that was not to be filed as it stood; how often it failed before counts no more."""
+        self._move(entry, Status.PENDING, None)
+        self._set(entry, **self._fresh(document, read_at), failures=0, **values)
+
     def _changed(self, entry: Entry, document: DocumentSeen, read_at: datetime) -> bool:
-        fresh = self._fresh(document, read_at)
         match entry.status, entry.reason:
             case Status.POSTED, _:
                 self._revised(entry)
                 self._set(entry, text_hash=document.text_hash, text_since=read_at)
             case Status.REVIEW, Reason.NOT_CARRIED:
-                self._move(entry, Status.PENDING, None)
-                self._set(entry, **fresh)
+                self._begin_anew(entry, document, read_at)
             case Status.REVIEW, reason if entry.note_id is not None and reason is not Reason.REVISED:
                 return False  # another question comes first; then the difference is still there to be seen
             case ((Status.PENDING | Status.REVIEW), reason) if reason not in lifecycle.DOUBTS:
-                self._set(entry, **fresh)
+                self._set(entry, **self._fresh(document, read_at))
             case _:
                 return False  # an attempt's end comes first; then the difference is still there to be seen
         return True
