@@ -10,7 +10,7 @@ another's.
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
@@ -208,6 +208,7 @@ class Pipeline:
         text_hash = self.ledger.keyed_hash(document.content.strip())
         if not self._is_settled(lease, entry, text_hash) or self.poster.was_rehearsed(entry, text_hash):
             return Delivery.ASIDE
+        entry = replace(entry, text_hash=text_hash)  # the text that goes on from here
         session = self.reader.session(entry.session_id)
         if session is None:
             self.hold(lease, entry, Reason.SOURCE_GONE)

@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from sync_worker.ledger.views import Views
+from sync_worker.lifecycle import REREAD_FOR
 from sync_worker.records import Reason, Status
 from sync_worker.reference import reference_of
 from tests.conftest import Clinic
@@ -78,6 +80,17 @@ def test_a_rehearsal_does_everything_but_write(clinic: Clinic) -> None:
     assert (report.tally.pending, report.tally.review) == (1, 1)
     clinic.restart(SYNC_MODE="auto")
     assert clinic.tick().tally.posted == 1
+
+
+def test_a_text_that_changed_unseen_is_rehearsed_once(clinic: Clinic) -> None:
+    clinic.restart(SYNC_MODE="rehearse")
+    _, _, document = clinic.a_finished_document()
+    clinic.tick()
+    clinic.clock.advance(REREAD_FOR.total_seconds() + 1)
+    clinic.heidi.edit_document(document, "# Plan\n\nRest, and ice.")
+    with capture_logs() as told:
+        clinic.ticks(3)
+    assert [one["event"] for one in told].count("note.rehearsed") == 1
 
 
 def test_an_edit_after_posting_asks_a_person_and_never_posts_again(clinic: Clinic) -> None:

@@ -1,5 +1,6 @@
 """The audit trail: every step is there, tells no patient's data, and shows when somebody changed it."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -7,6 +8,7 @@ import sqlalchemy as sa
 
 from sync_worker.ledger.decisions import Decisions
 from sync_worker.ledger.storage import writing
+from sync_worker.lifecycle import REREAD_FOR
 from tests.conftest import Clinic
 
 TAMPERINGS = {
@@ -53,6 +55,20 @@ def test_a_claim_says_why_before_the_request_leaves(worked: Clinic) -> None:
         assert word in told
     for word in ("Mary", "Jones", "1980-02", "Rest"):
         assert word not in told
+
+
+def test_a_claim_names_the_text_that_is_filed_though_it_changed_unseen(clinic: Clinic) -> None:
+    _, _, document = clinic.a_finished_document("Rest.")
+    decisions = Decisions(clinic.ledger.engine, "person test")
+    decisions.pause(None, clinic.clock.now())
+    clinic.tick()
+    clinic.clock.advance(REREAD_FOR.total_seconds() + 1)
+    clinic.heidi.edit_document(document, "Rest, and ice.")
+    decisions.resume(None, clinic.clock.now())
+    clinic.tick()
+    assert "Rest, and ice." in str(clinic.notes()[0].content)
+    [claim] = [step for step, _ in clinic.ledger.trail.steps(1) if step.event == "claimed"]
+    assert json.loads(claim.details or "{}")["document"] == clinic.ledger.keyed_hash("Rest, and ice.").hex()
 
 
 def test_an_untouched_trail_holds(worked: Clinic) -> None:
