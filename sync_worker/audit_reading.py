@@ -15,7 +15,7 @@ from sync_worker.charts import Charts
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.convert import canonical_text
 from sync_worker.errors import NotAuthorised, RemoteError, Unavailable
-from sync_worker.first_look import BEFORE_SESSION, MARK, TITLE_MARK
+from sync_worker.first_look import BEFORE_SESSION
 from sync_worker.heidi import HeidiClient
 from sync_worker.identity import Identity
 from sync_worker.ledger import Ledger
@@ -23,6 +23,7 @@ from sync_worker.ledger.views import Views
 from sync_worker.model import ListedSession, StoredNote
 from sync_worker.reading import SessionReader
 from sync_worker.records import ClinicianState, DocumentSeen, Entry, Trouble
+from sync_worker.reference import reference_in, references_in
 
 
 @dataclass(slots=True)
@@ -111,7 +112,7 @@ class Auditor:
             yield self._seen(note)
 
     def _seen(self, note: StoredNote) -> NoteSeen:
-        text, mark = canonical_text(note.content), TITLE_MARK.search(note.title)
+        text = canonical_text(note.content)
         return NoteSeen(
             note_id=note.note_id,
             patient_id=note.patient_id,
@@ -119,8 +120,8 @@ class Auditor:
             archived=note.archived,
             created_at=note.created_at,
             text_hash=self._ledger.keyed_hash(text),
-            references=frozenset(MARK.findall(note.title)) | frozenset(MARK.findall(text)),
-            title_reference=mark[1] if mark else None,
+            references=references_in(note.title) | references_in(text),
+            title_reference=reference_in(note.title),
         )
 
     def _filing(self, entry: Entry, status_since: datetime, notes: "_Notes") -> Filing:

@@ -6,7 +6,6 @@ that this ledger does not know, and that are newer than it, are another worker's
 any reference that says the same was pasted by hand, and a person is asked.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -19,14 +18,12 @@ from sync_worker.ledger import Ledger
 from sync_worker.logs import get_logger
 from sync_worker.model import Document, StoredNote
 from sync_worker.records import Lease, PauseReason
+from sync_worker.reference import reference_in, references_in
 
 log = get_logger()
 
 BEFORE_SESSION = timedelta(hours=24)
 """How far before the oldest session the list begins: neither clock need be right."""
-MARK = re.compile(r"\bref ([0-9A-HJKMNP-TV-Z]{8})\b")
-TITLE_MARK = re.compile(r" · ref ([0-9A-HJKMNP-TV-Z]{8})$")
-"""Our titles end so. A clinician may well write "ref" and eight characters into a text, but ends no title like this."""
 
 
 class AuthorsNotes:
@@ -36,10 +33,10 @@ class AuthorsNotes:
         self._marked: dict[str, list[StoredNote]] = defaultdict(list)
         self._unmarked: list[StoredNote] = []
         for note in notes:
-            marks = set(MARK.findall(note.title)) | set(MARK.findall(canonical_text(note.content)))
-            for reference in marks:
+            references = references_in(note.title) | references_in(canonical_text(note.content))
+            for reference in references:
                 self._marked[reference].append(note)
-            if not marks and not note.archived:
+            if not references and not note.archived:
                 self._unmarked.append(note)
 
     def marked(self, reference: str) -> list[StoredNote]:
@@ -95,9 +92,9 @@ class FirstLook:
         """Pause where Cliniko holds notes of ours that are younger than this ledger and that it does not know."""
         alone_since = self._ledger.clinicians.alone_since(lease.clinician_id)
         young = {
-            mark[1]
+            reference
             for note in notes
-            if (mark := TITLE_MARK.search(note.title)) and note.created_at is not None and note.created_at > alone_since
+            if (reference := reference_in(note.title)) and note.created_at is not None and note.created_at > alone_since
         }
         unknown = self._ledger.entries.unknown_references(young) if young else set()
         if not unknown or self._ledger.clinicians.is_paused(lease.clinician_id):

@@ -5,6 +5,7 @@ import re
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _AT_THE_END = re.compile(rf"· ref ([{_CROCKFORD}]{{8}})\s*\Z")
+_ANYWHERE = re.compile(rf"\bref ([{_CROCKFORD}]{{8}})\b")
 
 
 def reference_of(*, region: str, session_id: str, document_id: str) -> str:
@@ -19,6 +20,14 @@ def reference_of(*, region: str, session_id: str, document_id: str) -> str:
 
 
 def reference_in(title: str) -> str | None:
-    """The reference at the end of a note's title; None in a title that is not this program's."""
+    """The reference at the end of a note's title; None in a title that is not this program's.
+
+    A clinician may well write "ref" and eight characters into a text, but ends no title as this program does.
+    """
     found = _AT_THE_END.search(title)
     return found[1] if found is not None else None
+
+
+def references_in(text: str) -> frozenset[str]:
+    """Whatever reads like a reference anywhere in a note's title or text: ours, and perhaps a clinician's own words."""
+    return frozenset(_ANYWHERE.findall(text))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sync_worker.reference import reference_in, reference_of
+from sync_worker.reference import reference_in, reference_of, references_in
 
 REFERENCE = reference_of(region="au", session_id="1", document_id="2")
 
@@ -26,3 +26,9 @@ def test_the_reference_is_read_from_the_end_of_a_title() -> None:
 )
 def test_words_of_one_s_own_are_no_reference(title: str) -> None:
     assert reference_in(title) is None
+
+
+def test_every_reference_in_a_text_is_found_whoever_wrote_it() -> None:
+    told = f"Heidi document, session of 3 Feb 2026 09:00, ref {REFERENCE}. Referral, ref 12345678"
+    assert references_in(told) == {REFERENCE, "12345678"}
+    assert references_in(f"pref {REFERENCE}, ref {REFERENCE}X, ref {REFERENCE[:-1]}U, ref Dr Smith") == set()
