@@ -332,14 +332,8 @@ class ClinikoClient:
         raise self._invalid(operation)
 
     def _json(self, operation: str, answer: Answer) -> Any:
-        if answer.status == 401:
-            hint = (
-                "Cliniko refuses this clinician's key: make a new one in Cliniko (My info) and put it in the settings."
-            )
-            raise NotAuthorised("cliniko", operation, status=401, hint=hint)
-        if answer.status == 403:
-            hint = f"The Cliniko user of this key may not {operation.replace('_', ' ')}: check the user's role."
-            raise NotAuthorised("cliniko", operation, status=403, hint=hint, code="not_permitted")
+        if answer.status in (401, 403):
+            raise self.refusal(answer.status, operation)
         if answer.status >= 400:
             raise Rejected("cliniko", operation, status=answer.status, hint=f"Cliniko refused {operation}.")
         try:
