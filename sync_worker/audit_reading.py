@@ -27,7 +27,7 @@ from sync_worker.reference import reference_in, references_in
 
 
 @dataclass(slots=True)
-class Account:
+class Audited:
     """What the audit of one clinician came to. A number is None where its part could not be read."""
 
     name: str
@@ -66,39 +66,39 @@ class Auditor:
         self._clinician_id = state.clinician_id if state else 0
         self._scope = scope
 
-    def run(self, account: Account) -> None:
-        """Compare all three and write into `account` what came of it, the trouble of a service included."""
+    def run(self, audited: Audited) -> None:
+        """Compare all three and write into `audited` what came of it, the trouble of a service included."""
         for part in (self._compare_notes, self._compare_documents):
             try:
-                part(account)
+                part(audited)
             except RemoteError as error:
-                account.error = account.error or Trouble(f"{error.service}_{error.code}", error.sentence)
+                audited.error = audited.error or Trouble(f"{error.service}_{error.code}", error.sentence)
 
     # ------------------------------------------------------------ the ledger and Cliniko
 
-    def _compare_notes(self, account: Account) -> None:
+    def _compare_notes(self, audited: Audited) -> None:
         notes = _Notes(self._notes())  # before the entries: whatever is there by now was an entry first
         judged: set[int] = set()
         for entry, status_since in self._views.entries_since(self._clinician_id, self._scope.since):
             judged.add(entry.entry_id)
-            self._judge(self._filing(entry, status_since, notes), account)
+            self._judge(self._filing(entry, status_since, notes), audited)
         known: set[str] = set()
         for entry, status_since in self._views.entries_marked(notes.by_reference):
             known.add(entry.reference)
             if entry.entry_id not in judged:  # an older one, or another clinician's
-                self._judge(self._filing(entry, status_since, notes), account)
+                self._judge(self._filing(entry, status_since, notes), audited)
         since = self._scope.since
-        account.findings += audit.foreign(notes.by_id.values(), known, since)
-        account.entries = len(judged)
-        account.notes = sum(audit.is_ours(note, known, since) for note in notes.by_id.values())
+        audited.findings += audit.foreign(notes.by_id.values(), known, since)
+        audited.entries = len(judged)
+        audited.notes = sum(audit.is_ours(note, known, since) for note in notes.by_id.values())
 
-    def _judge(self, filing: Filing, account: Account) -> None:
+    def _judge(self, filing: Filing, audited: Audited) -> None:
         if filing.entry.clinician_id != self._clinician_id:
-            account.findings += audit.second_authors(filing)
+            audited.findings += audit.second_authors(filing)
             return
-        account.findings += audit.compare_filing(filing, self._scope)
-        account.finished_differently += audit.is_finished_differently(filing)
-        account.archived += audit.is_archived(filing)
+        audited.findings += audit.compare_filing(filing, self._scope)
+        audited.finished_differently += audit.is_finished_differently(filing)
+        audited.archived += audit.is_archived(filing)
 
     def _notes(self) -> Iterator[NoteSeen]:
         who = self._identity.practitioner()
@@ -156,7 +156,7 @@ class Auditor:
 
     # ------------------------------------------------------------ Heidi and the ledger
 
-    def _compare_documents(self, account: Account) -> None:
+    def _compare_documents(self, audited: Audited) -> None:
         self._heidi.require_linked()
         documents = failures = unread = 0
         for row in self._heidi.walk_sessions():
@@ -169,14 +169,14 @@ class Auditor:
                 if failures >= lifecycle.FAILURES_IN_A_ROW:
                     raise
                 hint = f"Sessions that could not be read in Heidi, and were not compared: {unread}. {error.sentence}"
-                account.error = Trouble(f"{error.service}_{error.code}", hint)
+                audited.error = Trouble(f"{error.service}_{error.code}", hint)
                 continue
             failures = 0
             if session is not None:
                 documents += len(session.documents)
                 entries = self._ledger.entries.of_session(session.session_id)
-                account.findings += audit.compare_session(session, entries, self._scope, self._clinician_id)
-        account.documents = documents
+                audited.findings += audit.compare_session(session, entries, self._scope, self._clinician_id)
+        audited.documents = documents
 
     def _session(self, row: ListedSession) -> SessionSeen | None:
         """A session of the period with its documents; None for an older one, and for one that Heidi has no more."""

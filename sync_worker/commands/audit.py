@@ -10,7 +10,7 @@ from rich.table import Table
 
 from sync_worker import audit as comparing
 from sync_worker.audit import Finding, Scope
-from sync_worker.audit_reading import Account, Auditor
+from sync_worker.audit_reading import Audited, Auditor
 from sync_worker.charts import Answers, Charts
 from sync_worker.clients import cliniko_client, heidi_client
 from sync_worker.clock import SystemClock
@@ -50,18 +50,18 @@ def audit(since: str | None, *, as_json: bool) -> int:
     if day is not None:
         oldest = datetime.combine(day, time(), tzinfo=zone)
     of = _Audit(settings, ledger, states, zone, oldest, clock)
-    accounts = [_audit_one(of, clinician) for clinician in settings.clinicians]
-    findings = [(account.name, finding) for account in accounts for finding in account.findings]
+    everybody = [_audit_one(of, clinician) for clinician in settings.clinicians]
+    findings = [(audited.name, finding) for audited in everybody for finding in audited.findings]
     findings += _broken_chains(of)
     if as_json:
-        print_json(_as_json(oldest, accounts, findings))
+        print_json(_as_json(oldest, everybody, findings))
     else:
-        _show(of, accounts, findings)
-    return PARTLY if findings or any(account.error for account in accounts) else DONE
+        _show(of, everybody, findings)
+    return PARTLY if findings or any(audited.error for audited in everybody) else DONE
 
 
-def _audit_one(of: _Audit, clinician: ClinicianSettings) -> Account:
-    account, state = Account(clinician.name), of.states.get(clinician.heidi_user_id)
+def _audit_one(of: _Audit, clinician: ClinicianSettings) -> Audited:
+    audited, state = Audited(clinician.name), of.states.get(clinician.heidi_user_id)
     heidi = heidi_client(of.settings, clinician, of.clock)
     cliniko = cliniko_client(of.settings, clinician, of.clock)
     # without the ledger's clinicians, as it would remember what it learns
@@ -76,11 +76,11 @@ def _audit_one(of: _Audit, clinician: ClinicianSettings) -> Account:
             ledger=of.ledger,
             state=state,
             scope=_scope(of, state, identity),
-        ).run(account)
+        ).run(audited)
     finally:
         heidi.close()
         cliniko.close()
-    return account
+    return audited
 
 
 def _scope(of: _Audit, state: ClinicianState | None, identity: Identity) -> Scope:
@@ -107,10 +107,10 @@ def _broken_chains(of: _Audit) -> list[tuple[str, Finding]]:
 # ---------------------------------------------------------------- what is printed
 
 
-def _as_json(since: datetime, accounts: list[Account], findings: list[tuple[str, Finding]]) -> dict[str, Any]:
+def _as_json(since: datetime, everybody: list[Audited], findings: list[tuple[str, Finding]]) -> dict[str, Any]:
     return {
         "since": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "clinicians": [_account_json(account) for account in accounts],
+        "clinicians": [_audited_json(audited) for audited in everybody],
         "findings": [
             {
                 "code": finding.code.value,
@@ -126,50 +126,50 @@ def _as_json(since: datetime, accounts: list[Account], findings: list[tuple[str,
     }
 
 
-def _account_json(account: Account) -> dict[str, Any]:
+def _audited_json(audited: Audited) -> dict[str, Any]:
     return {
-        "name": account.name,
-        "documents": account.documents,
-        "entries": account.entries,
-        "notes": account.notes,
-        "finished_differently": account.finished_differently,
-        "archived": account.archived,
-        "error": {"code": account.error.code, "hint": account.error.hint} if account.error else None,
+        "name": audited.name,
+        "documents": audited.documents,
+        "entries": audited.entries,
+        "notes": audited.notes,
+        "finished_differently": audited.finished_differently,
+        "archived": audited.archived,
+        "error": {"code": audited.error.code, "hint": audited.error.hint} if audited.error else None,
     }
 
 
-def _show(of: _Audit, accounts: list[Account], findings: list[tuple[str, Finding]]) -> None:
+def _show(of: _Audit, everybody: list[Audited], findings: list[tuple[str, Finding]]) -> None:
     since = f"since {of.since.astimezone(of.zone):%Y-%m-%d %H:%M}"
-    if not findings and not any(account.error for account in accounts):
-        say(f"Heidi, the ledger and Cliniko agree {since}: {_counted(accounts)}.")
+    if not findings and not any(audited.error for audited in everybody):
+        say(f"Heidi, the ledger and Cliniko agree {since}: {_counted(everybody)}.")
         return
     console = Console(highlight=False, soft_wrap=True)
-    console.print(_table(accounts, since))
-    for account in accounts:
-        if account.error:
-            console.print(f"{account.name} was not audited wholly: {account.error.hint}", markup=False)
+    console.print(_table(everybody, since))
+    for audited in everybody:
+        if audited.error:
+            console.print(f"{audited.name} was not audited wholly: {audited.error.hint}", markup=False)
     for name, finding in findings:
         console.print(finding.code.value, style="red", end=" ")
         console.print(f"{name}{_ids(finding)}: {finding.hint}", markup=False)
 
 
-def _counted(accounts: list[Account]) -> str:
+def _counted(everybody: list[Audited]) -> str:
     kinds = ("documents", "entries", "notes")
-    counts = ", ".join(f"{kind} {sum(getattr(account, kind) or 0 for account in accounts)}" for kind in kinds)
-    finished = sum(account.finished_differently for account in accounts)
-    archived = sum(account.archived for account in accounts)
+    counts = ", ".join(f"{kind} {sum(getattr(audited, kind) or 0 for audited in everybody)}" for kind in kinds)
+    finished = sum(audited.finished_differently for audited in everybody)
+    archived = sum(audited.archived for audited in everybody)
     return f"{counts} (finished with other words {finished}, archived by their clinicians {archived})"
 
 
-def _table(accounts: list[Account], since: str) -> Table:
+def _table(everybody: list[Audited], since: str) -> Table:
     table = Table(title=f"Documents in Heidi, entries in the ledger, notes in Cliniko, {since}")
     table.add_column("Clinician")
     headings = ("Documents", "Entries", "Notes", "Finished differently", "Archived")
     for heading in headings:
         table.add_column(heading, justify="right")
-    for account in accounts:
-        counts = (account.documents, account.entries, account.notes, account.finished_differently, account.archived)
-        table.add_row(account.name, *("-" if count is None else str(count) for count in counts))
+    for audited in everybody:
+        counts = (audited.documents, audited.entries, audited.notes, audited.finished_differently, audited.archived)
+        table.add_row(audited.name, *("-" if count is None else str(count) for count in counts))
     return table
 
 
