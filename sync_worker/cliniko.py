@@ -88,7 +88,7 @@ class ClinikoClient:
         if user_id is None:
             raise self._invalid("get_user")
         query = [("q[]", f"user_id:={user_id}"), ("per_page", PER_PAGE)]
-        records = list(self._rows("list_practitioners", "practitioners", "practitioners", query))
+        records = list(self._rows("list_practitioners", "practitioners", query))
         # `user.links.self` is compared too: a server that ignored the filter must not choose the author
         owned = [row for row in records if linked_id_of(row.get("user")) in (None, user_id)]
         if len(owned) != 1 or (practitioner_id := id_of(owned[0])) is None:
@@ -157,7 +157,7 @@ class ClinikoClient:
             ("q[]", f"starts_at:<{_stamp(until)}"),
             ("per_page", PER_PAGE),
         ]
-        rows = self._rows("list_bookings", "bookings", "bookings", query)
+        rows = self._rows("list_bookings", "bookings", query)
         own = (row for row in rows if linked_id_of(row.get("practitioner")) in (None, practitioner_id))
         found = [booking for row in own if (booking := booking_of(row)) is not None]
         # a diary that changes while its pages are read shows a booking twice
@@ -186,9 +186,7 @@ class ClinikoClient:
 
     def list_templates(self) -> dict[str, str]:
         """The practice's treatment note templates: id to name."""
-        rows = self._rows(
-            "list_templates", "treatment_note_templates", "treatment_note_templates", [("per_page", PER_PAGE)]
-        )
+        rows = self._rows("list_templates", "treatment_note_templates", [("per_page", PER_PAGE)])
         live = [row for row in rows if not row.get("archived_at")]
         return {id_: text_or_blank(row.get("name")) for row in live if (id_ := id_of(row)) is not None}
 
@@ -257,7 +255,7 @@ class ClinikoClient:
         """What a status means that does not say that the request was carried out."""
         match answer.status:
             case 429:
-                return NotSent("rate_limited", retry_after=self._http.retry_after(answer))
+                return NotSent("rate_limited")
             case 401 | 403:
                 return KeyTrouble(answer.status)
             case 400 | 404 | 422 if not answer.is_html:
@@ -282,7 +280,7 @@ class ClinikoClient:
         """
         ids: set[str | None] = set()
         most = 0
-        for body in self._pages(operation, name, name, query):
+        for body in self._pages(operation, name, query):
             links = body.get("links")
             if not isinstance(links, dict) or not (links.get("next") or links.get("next") is None):
                 raise self._invalid(operation)
@@ -309,14 +307,14 @@ class ClinikoClient:
             raise self._invalid(operation)
         return total
 
-    def _rows(self, operation: str, path: str, name: str, query: Params) -> Iterator[dict[str, Any]]:
+    def _rows(self, operation: str, name: str, query: Params) -> Iterator[dict[str, Any]]:
         """The rows of a list, page after page, as far as they are any."""
-        for body in self._pages(operation, path, name, query):
+        for body in self._pages(operation, name, query):
             yield from (row for row in body[name] if isinstance(row, dict))
 
-    def _pages(self, operation: str, path: str, name: str, query: Params) -> Iterator[dict[str, Any]]:
+    def _pages(self, operation: str, name: str, query: Params) -> Iterator[dict[str, Any]]:
         """The pages of a list, each with its rows. `links.next` is followed on our own host only."""
-        params = query
+        path, params = name, query
         for _ in range(MOST_PAGES):
             body = self._json(operation, self._http.read(operation, path, params))
             if not isinstance(body, dict) or not isinstance(body.get(name), list):

@@ -275,7 +275,6 @@ class NotSent:
     """The request certainly had no effect: no connection was made, or Cliniko said 429."""
 
     code: str
-    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

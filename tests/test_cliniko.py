@@ -862,8 +862,8 @@ ENDINGS: dict[str, tuple[Raise, PostOutcome, int]] = {
         NotSent("stopping"),
         0,
     ),
-    "429": (fails("429"), NotSent("rate_limited", retry_after=3.0), 1),
-    "429 without a word of when": (says(Reply(429)), NotSent("rate_limited", retry_after=60.0), 1),
+    "429": (fails("429"), NotSent("rate_limited"), 1),
+    "429 without a word of when": (says(Reply(429)), NotSent("rate_limited"), 1),
     # the key's trouble
     "401": (fails("401"), KeyTrouble(401), 1),
     "403 with an empty body": (fails("403"), KeyTrouble(403), 1),
@@ -960,7 +960,7 @@ def test_every_way_a_request_can_end_has_one_meaning_and_nothing_is_sent_twice(
 def test_a_429_on_the_note_stops_that_users_reads_until_the_reset(practice: Practice, clock: TestClock) -> None:
     practice.cliniko.rate_limit_reset_seconds = 45
     practice.cliniko.fail_post("429")
-    assert practice.client.create_treatment_note(NOTE, nobody_minds) == NotSent("rate_limited", retry_after=46.0)
+    assert practice.client.create_treatment_note(NOTE, nobody_minds) == NotSent("rate_limited")
     assert clock.now() == MORNING
     practice.client.find_patients_born(BIRTHDAY)
     assert clock.now() == MORNING + timedelta(seconds=46)

@@ -78,7 +78,7 @@ OUTCOMES: dict[str, tuple[PostOutcome, bool, Settlement]] = {
         Settlement(Status.PENDING, None, None, "not_sent", "not_connected"),
     ),
     "asked to come back later": (
-        NotSent("rate_limited", 30.0),
+        NotSent("rate_limited"),
         True,
         Settlement(Status.PENDING, None, None, "not_sent", "rate_limited"),
     ),

@@ -164,7 +164,7 @@ ENDS: dict[str, tuple[PostOutcome, Delivery, Status, dict[str, Any]]] = {
         {"event": "note.in_doubt", "code": "http_502"},
     ),
     "asked to come back later": (
-        NotSent("rate_limited", 30.0),
+        NotSent("rate_limited"),
         Delivery.RATE_LIMITED,
         Status.PENDING,
         {"event": "note.not_sent", "code": "rate_limited"},

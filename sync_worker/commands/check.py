@@ -112,7 +112,7 @@ def _findings(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
     yield from _looks(settings)
     yield from _start(settings, clock)
     yield _ledger(settings)
-    yield from _retention(settings, clock)
+    yield from _retention(settings)
     yield _told(settings)
     yield from _trail(settings)
     yield from _paused(settings)
@@ -165,7 +165,7 @@ def _ledger(settings: Settings) -> Finding:
     return Finding("ledger", "ok", f"The ledger answers and is of this program's version, {version}.")
 
 
-def _retention(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
+def _retention(settings: Settings) -> Iterator[Finding]:
     days = settings.heidi_retention_days
     if days is None:
         yield Finding(

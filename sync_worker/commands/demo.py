@@ -80,7 +80,7 @@ def demo(*, faults: bool, serve: bool = False) -> int:
         if faults:
             _break_things(sandbox)
         environment = write_settings(sandbox, populated, folder)
-        again, waiting = _work(environment, folder)
+        again, waiting = _work(environment)
         verdict = _judge(sandbox, populated, waiting, again)
         _show(verdict, folder, faults=faults)
         if serve:
@@ -154,7 +154,7 @@ def _break_things(sandbox: Sandbox) -> None:
         sandbox.heidi.fail(route, fault, times=1, after=9)
 
 
-def _work(environment: dict[str, str], folder: Path) -> tuple[int, list[ReviewItem]]:
+def _work(environment: dict[str, str]) -> tuple[int, list[ReviewItem]]:
     """Tick until nothing is open, then start a second worker on the same ledger: what did that one post?"""
     stop = threading.Event()
     stop_on_signals(stop)

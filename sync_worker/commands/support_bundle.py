@@ -149,7 +149,7 @@ def _contents(engine: Engine, settings: Settings, now: datetime) -> dict[str, An
         "paused_for_everybody": views.paused_at() is not None,
         "unread_sessions": views.unread_sessions(),
         "alarms": list(_alarms(views, settings, numbers, now)),
-        "clinicians": list(_clinicians(engine, contents, views, numbers, now)),
+        "clinicians": list(_clinicians(contents, views, numbers, now)),
         "entries": [
             {"clinician": numbers[one.heidi_user_id], "status": one.status, "reason": one.reason, "count": one.count}
             | {"oldest_seconds": _age(one.oldest, now), "newest_seconds": _age(one.newest, now)}
@@ -172,7 +172,7 @@ def _alarms(views: Views, settings: Settings, numbers: Mapping[str, int], now: d
 
 
 def _clinicians(
-    engine: Engine, contents: Contents, views: Views, numbers: Mapping[str, int], now: datetime
+    contents: Contents, views: Views, numbers: Mapping[str, int], now: datetime
 ) -> Iterator[dict[str, Any]]:
     broken = contents.broken_trails()
     tips = {tip.name: tip for tip in views.tips({})}

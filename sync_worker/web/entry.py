@@ -100,7 +100,7 @@ def show(
         advice=ADVICE.get(row.reason) if row.reason else None,
         actions={action.name: action in actions for action in Action},
         dismissals=_dismissals(row) if Action.DISMISS in actions else {},
-        waits_because=waits_because(visit, row, entry) if row.status is Status.PENDING else "",
+        waits_because=waits_because(visit, entry) if row.status is Status.PENDING else "",
         siblings=_filed_siblings(visit, entry) if row.barred else [],
         rehearse=office.rehearse,
         sees_words=sees_words,
@@ -140,7 +140,7 @@ def look(visit: Visit, live: Live, row: Row, entry: Entry, *, sees_words: bool) 
     return seen
 
 
-def waits_because(visit: Visit, row: Row, entry: Entry) -> str:
+def waits_because(visit: Visit, entry: Entry) -> str:
     """Why an entry that nothing is asked about is not filed yet."""
     office = visit.office
     if office.rehearse:

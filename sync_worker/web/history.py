@@ -1,12 +1,11 @@
 """The audit trail, newest first: who did what, when, to which entry, and why. It holds no patient's data."""
 
-from typing import Any
-
 from starlette.responses import Response
 
 from sync_worker.ledger.moves import WORKER
 from sync_worker.ledger.pages import Told
 from sync_worker.ledger.trail import Event, Step, told
+from sync_worker.records import Status
 from sync_worker.web import access
 from sync_worker.web.visit import Visit
 from sync_worker.web.words import DECISIONS, EVENTS, LOOKS, STATUSES
@@ -44,16 +43,12 @@ def sentence(step: Step) -> str:
         what = next((said for name, said in LOOKS.items() if name in details), what)
     words = f"{who} {what}"
     if step.to_status is not None:
-        words += f": {STATUSES[_status(step.to_status)].lower()}"
+        words += f": {STATUSES[Status(step.to_status)].lower()}"
     if step.event == Event.RESIDENCY_OVERRIDDEN:
         words += f" to {', '.join(map(str, details.get('hosts', [])))}: {details.get('why', '')}"
     if step.reason is not None:
         words += f" ({step.reason.replace('_', ' ')})"
     return words
-
-
-def _status(value: str) -> Any:
-    return next(status for status in STATUSES if status.value == value)
 
 
 def of_entry(visit: Visit, entry_id: int) -> list[tuple[Told, str]]:

@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from sync_worker.background import start
 from sync_worker.cliniko import ClinikoClient
 from sync_worker.clock import Clock
+from sync_worker.doubts import BEFORE_ATTEMPT
 from sync_worker.errors import RemoteError, Stopping, Unavailable
 from sync_worker.first_look import AuthorsNotes
 from sync_worker.heidi import HeidiClient
@@ -36,7 +37,6 @@ DRAFTS_FRESH_SECONDS = 600.0
 TROUBLE_FRESH_SECONDS = 60.0
 DRAFTS_SINCE = timedelta(days=30)
 OLD_DRAFT = timedelta(days=3)
-BEFORE_ATTEMPT = timedelta(hours=24)
 
 
 class _Patience(threading.local):
