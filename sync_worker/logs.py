@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from signal import Signals
 from types import MappingProxyType, TracebackType
 from typing import Any, Literal, cast
 
@@ -44,10 +43,6 @@ def _number(value: object) -> object | None:
     return value if type(value) in (int, float) and math.isfinite(cast(float, value)) else None
 
 
-def _switch(value: object) -> object | None:
-    return value if type(value) is bool else None
-
-
 def _status(value: object) -> object | None:
     return str(value) if isinstance(value, str) and value in set(Status) else None
 
@@ -61,18 +56,6 @@ def _moment(value: object) -> object | None:
     return moment.isoformat() if isinstance(moment, datetime) and moment.tzinfo else None
 
 
-def _signal(value: object) -> object | None:
-    return value.name if isinstance(value, Signals) else _SIGNAL_NAME(value)
-
-
-def _codes(value: object) -> object | None:
-    """Names of fields, as evidence gives them; one that is no code spoils the whole."""
-    if not isinstance(value, list | tuple) or len(value) > 16 or not all(_CODE(one) for one in value):
-        return None
-    return [str(one) for one in value]
-
-
-_SIGNAL_NAME = _text(r"SIG[A-Z0-9]{2,12}")
 _CODE = _text(r"[a-z][a-z0-9_]{0,47}")
 # An id of either service holds a digit; a name of one word does not.
 _ID = _text(r"(?=[^0-9]*[0-9])[A-Za-z0-9_-]{1,64}")
@@ -80,8 +63,6 @@ _CLINICIAN = _text(r"[\w .'-]{1,80}", flags=re.UNICODE)
 _REFERENCE = _text(r"[0-9A-HJKMNP-TV-Z]{8}")  # Crockford's base 32
 _CLASS = _text(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _PLACE = _text(r"[a-z_0-9]{1,40}\.py:[0-9]{1,6}")
-_VERSION = _text(r"[0-9][0-9A-Za-z.+-]{0,31}")
-_SCHEMA = _text(r"[a-z0-9_]{1,64}")
 _HOST = _text(r"[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}")
 _EVENT = _text(r"[a-z][a-z0-9_]{0,31}(?:\.[a-z][a-z0-9_]{0,31}){1,3}")
 _LEVEL = _text(r"debug|info|warning|error|critical")
@@ -102,35 +83,25 @@ KNOWN: Mapping[str, Check] = MappingProxyType(
         "entry": _entry,
         "attempt": _whole,
         "session_id": _ID,
-        "document_id": _ID,
         "note_id": _ID,
         "reference": _REFERENCE,
-        "cliniko_template": _ID,
         # what became of it
         "status": _status,
-        "from_status": _status,
-        "to_status": _status,
         "reason": _CODE,
         "code": _CODE,
-        "outcome": _CODE,
         "action": _CODE,
         "kind": _CODE,
         "rule": _entry,
         "candidates": _whole,
-        "fields": _codes,
         "looks": _whole,
-        "agrees": _codes,
-        "against": _codes,
         # talking to a service
         "service": _CODE,
         "operation": _CODE,
         "http_status": _whole,
         "host": _HOST,
         "port": _whole,
-        "page": _whole,
-        "pages": _whole,
         "retry_after": _number,
-        # how many, how long, when
+        # how many, how long
         "count": _whole,
         "sessions_seen": _whole,
         "documents_seen": _whole,
@@ -144,21 +115,8 @@ KNOWN: Mapping[str, Check] = MappingProxyType(
         "sessions": _whole,
         "logins": _whole,
         "seconds": _number,
-        "at": _moment,
-        "since": _moment,
-        "until": _moment,
-        "cursor": _moment,
         # the worker itself
         "mode": _CODE,
-        "engine": _CODE,
-        "version": _VERSION,
-        "schema": _SCHEMA,
-        "epoch": _whole,
-        "linked": _switch,
-        "paused": _switch,
-        "signal": _signal,
-        "exit_code": _whole,
-        "pid": _whole,
         # what went wrong
         "error": _CLASS,
         "cause": _CLASS,
