@@ -11,6 +11,7 @@
     │  │     └─ NotLinked     the clinician's Heidi account is not linked
     │  └─ InvalidResponse     we cannot understand the answer
     ├─ ConversionError        this document cannot become a note: review
+    ├─ NotTold                a message could not be sent to a person: say what to check
     ├─ Stopping               the process was asked to stop: leave the rest for the next start
     ├─ NotPossible            a person's wish does not fit where things stand: say why
     ├─ LedgerUnavailable      the database cannot be read or written now: try later

@@ -59,12 +59,12 @@ class Reason(StrEnum):
     THIRD_IDENTIFIER = "third_identifier"
     PRIVACY_DECLINED = "privacy_declined"
     CONSENT_REFUSED = "consent_refused"
-    SHARED_SESSION = "shared_session"
     GROUP_SESSION = "group_session"
     DIARY_DISAGREES = "diary_disagrees"
     PATIENT_UNAVAILABLE = "patient_unavailable"
     PATIENT_CHANGED = "patient_changed"
-    # the document
+    # the document, and its session
+    SHARED_SESSION = "shared_session"
     NOT_CARRIED = "not_carried"
     REGENERATED = "regenerated"
     ALREADY_THERE = "already_there"

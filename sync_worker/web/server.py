@@ -138,7 +138,7 @@ class PageServer:
         office.close()
 
     def _forget_logins(self, office: "Office") -> None:
-        """Forget the logins that are over, now and every hour: nobody else would."""
+        """Forget the logins that are over, now and every hour: the nightly purge would let them lie for a day."""
         while not self._stopping.is_set():
             try:
                 office.logins.purge(self._clock.now())
