@@ -21,6 +21,7 @@ from sync_worker.lifecycle import WAITS_ON
 from sync_worker.model import Note, Patient, Question
 from sync_worker.preview import Preview
 from sync_worker.records import Reason, WaitsOn
+from sync_worker.web.words import named
 
 WAITING: Mapping[str, str] = {
     "settling": "The next tick would wait: the text has not rested long enough.",
@@ -215,13 +216,7 @@ def _fits_by_now(preview: Preview) -> bool:
 
 
 def _chart(patient: Patient) -> str:
-    preferred = f" ({patient.preferred_first_name})" if patient.preferred_first_name else ""
-    born = patient.birth_date
-    told = [
-        f"{patient.first_name}{preferred} {patient.last_name}",
-        f"born {born.day} {born:%B %Y}" if born else "no birth date",
-        f"chart {patient.patient_id}",
-    ]
+    told = [named(patient), f"chart {patient.patient_id}"]
     if patient.merged_into:
         told.append(f"merged into {patient.merged_into}")
     elif patient.archived:
