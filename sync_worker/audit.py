@@ -111,7 +111,7 @@ class Scope:
         if session.latest is None or session.created_at is None or session.latest > self.now - self.rest:
             return False
         created_at = session.created_at
-        wanted = any(one.since <= created_at < one.until for one in self.backfills if one.walked_at is not None)
+        wanted = any(one.covers(created_at) for one in self.backfills if one.walked_at is not None)
         return wanted or created_at >= self.start_at
 
 

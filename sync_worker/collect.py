@@ -195,8 +195,7 @@ class _Walk:
         """
         at, read_at = row.created_at, before.read_at if before else None
         return any(
-            (at is None or one.since <= at < one.until) and (read_at is None or read_at < one.asked_at)
-            for one in self.backfills
+            (at is None or one.covers(at)) and (read_at is None or read_at < one.asked_at) for one in self.backfills
         )
 
     def _is_news(self, row: ListedSession, before: KnownSession | None) -> bool:

@@ -7,6 +7,7 @@ that is the best that can be said.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from sync_worker import lifecycle
 from sync_worker.clock import Clock
@@ -18,7 +19,7 @@ from sync_worker.model import Document, Note, PlannedEntry, Session, StoredNote
 from sync_worker.one_patient import OnePatient
 from sync_worker.prepare import NeedsReview, Prepared, Preparer, Skipped
 from sync_worker.reading import SessionReader
-from sync_worker.records import ClinicianState, Entry, Reason, Status
+from sync_worker.records import Backfill, ClinicianState, Entry, Reason, Status
 from sync_worker.reference import reference_of
 from sync_worker.siblings import are_alike
 
@@ -153,19 +154,23 @@ class Planner:
 
     def _beginning(self, session: Session) -> tuple[Status, Reason | None]:
         """How a tick would enter a document that it has not seen."""
-        known, first_sweep_at, backfilled = None, None, False
+        known, first_sweep_at = None, None
         if self._ledger is not None and self._state is not None:
             known = self._ledger.sessions.known(self._state.clinician_id, [session.session_id]).get(session.session_id)
             first_sweep_at = self._state.first_sweep_at
-            wished = self._ledger.clinicians.backfills(self._state.clinician_id)
-            backfilled = any(one.since <= session.created_at < one.until for one in wished)
         return lifecycle.beginning(
             session.created_at,
             start_at=self._scope.start_at,
-            backfilled=backfilled,
+            backfilled=any(one.covers(session.created_at) for one in self._backfills),
             was_read=known is not None and known.read_at is not None,
             in_first_sweep=first_sweep_at is None or (known is not None and known.first_listed_at <= first_sweep_at),
         )
+
+    @cached_property
+    def _backfills(self) -> list[Backfill]:
+        if self._ledger is None or self._state is None:
+            return []
+        return self._ledger.clinicians.backfills(self._state.clinician_id)
 
     def _is_settled(self, session: Session, document: Document, entry: Entry | None) -> bool:
         since = session.updated_at

@@ -108,6 +108,10 @@ class Backfill:
     walked_at: datetime | None
     """When Heidi's whole list was read for it; None while it is not."""
 
+    def covers(self, at: datetime) -> bool:
+        """Whether a session that was created then is one of them."""
+        return self.since <= at < self.until
+
 
 class PauseReason(StrEnum):
     """Why posting is paused where nobody simply paused it: a person resumes it."""

@@ -48,7 +48,7 @@ class IntakeRules:
 
     def is_backfilled(self, created_at: datetime | None) -> bool:
         """Whether a person brought a session of this age into scope."""
-        return created_at is not None and any(one.since <= created_at < one.until for one in self.backfills)
+        return created_at is not None and any(one.covers(created_at) for one in self.backfills)
 
 
 class Sessions:
