@@ -38,9 +38,9 @@ ADVICE: Mapping[Reason, str] = {
 """One sentence or two for every reason with which an entry can wait."""
 
 PAUSED_ITSELF: Mapping[PauseReason, str] = {
-    PauseReason.BRAKE: "More notes than SYNC_BRAKE_POSTS_PER_HOUR allows: posting is paused for this clinician. Look at the newest notes in Cliniko; if they are right, resume it on the review page, or by `sync-worker resume`.",
-    PauseReason.ANOTHER_WORKER: "Cliniko holds new notes of this program that this ledger does not know: another worker files for this clinician, or the ledger is an old copy. Posting is paused. Stop the other worker, then resume it on the review page, or by `sync-worker resume`.",
-    PauseReason.WRONG_PATIENT: "A note was reported to be on the wrong patient: posting is paused for this clinician. Follow the steps on the entry's page; once its cause is mended, resume posting there, or by `sync-worker resume`.",
+    PauseReason.BRAKE: "More notes than SYNC_BRAKE_POSTS_PER_HOUR allows: posting is paused for this clinician. Look at the newest notes in Cliniko; if they are right, resume it on the review page, or by `sync-worker resume NAME`, with the clinician's name.",
+    PauseReason.ANOTHER_WORKER: "Cliniko holds new notes of this program that this ledger does not know: another worker files for this clinician, or the ledger is an old copy. Posting is paused. Stop the other worker, then resume it on the review page, or by `sync-worker resume NAME`, with the clinician's name.",
+    PauseReason.WRONG_PATIENT: "A note was reported to be on the wrong patient: posting is paused for this clinician. Follow the steps on the entry's page; once its cause is mended, resume posting there, or by `sync-worker resume NAME`, with the clinician's name.",
 }
 """Why posting is paused where nobody simply paused it, and what to do."""
 

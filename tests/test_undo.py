@@ -25,6 +25,7 @@ def test_a_note_that_nobody_touched_is_archived_with_the_next_tick(filed: Termin
     done = filed.run("undo", "1", "--reason", "wrong_patient")
     assert done.returncode == 0
     assert "archived with the next tick" in done.stdout
+    assert 'Posting is paused for physio-1 until `sync-worker resume "physio-1"`.' in done.stdout
     filed.run("once")
     assert filed.sandbox.cliniko.notes[note_of(filed)].archived_at is not None
     assert filed.json("status")["entries"]["withdrawn"] == 1
@@ -106,7 +107,7 @@ def test_the_brake_is_told_by_once_and_status_until_somebody_resumes(terminal: T
     assert done["clinicians"][0]["error"]["code"] == "brake"
     told = terminal.json("status")
     assert (told["clinicians"][0]["paused"], [one["code"] for one in told["alarms"]]) == (True, ["brake"])
-    assert "sync-worker resume" in terminal.run("status").stdout
+    assert "sync-worker resume NAME" in terminal.run("status").stdout
     [paused] = [one for one in terminal.json("check", code=1)["checks"] if one["name"] == "paused"]
     assert (paused["level"], "SYNC_BRAKE_POSTS_PER_HOUR" in paused["message"]) == ("problem", True)
     terminal.run("resume")
@@ -121,7 +122,8 @@ def test_check_tells_a_pause_that_somebody_asked_for(terminal: Terminal) -> None
 
     terminal.run("db", "upgrade")
     assert told() == []
-    terminal.run("pause", "physio-1")
+    paused = terminal.run("pause", "physio-1").stdout
+    assert '`sync-worker resume "physio-1"` ends it.' in paused, "which ends nobody else's pause"
     assert told() == [("warning", "Posting is paused for physio-1")]
     terminal.run("pause")
     assert told() == [("warning", "Posting is paused for everybody")]

@@ -12,7 +12,8 @@ def pause(clinician: str | None) -> int:
     """Stop posting for a clinician, or for everybody."""
     decisions, ids, who = _prepare(clinician)
     decisions.pause(ids, SystemClock().now())
-    say(f"Posting is paused for {who}. Sessions are still taken in. `sync-worker resume` ends it.")
+    resume = "sync-worker resume" if clinician is None else f'sync-worker resume "{clinician}"'
+    say(f"Posting is paused for {who}. Sessions are still taken in. `{resume}` ends it.")
     return DONE
 
 

@@ -17,8 +17,6 @@ from sync_worker.ledger.views import EntryLife
 from sync_worker.records import Entry, PauseReason
 from sync_worker.settings import Mode, Settings
 
-PAUSED = "Posting is paused for this clinician until `sync-worker resume`."
-
 
 def undo(entry: int, reason: str, *, as_json: bool) -> int:
     """Have an entry's note archived with the next tick. Raises `NotPossible`, with the steps by hand, if touched."""
@@ -36,14 +34,23 @@ def undo(entry: int, reason: str, *, as_json: bool) -> int:
         decisions.withdraw(entry, reason, clock.now())
         return tell(engine, entry, sentence, as_json=as_json)
     decisions.wrong_patient(entry, clock.now())
+    paused = _paused(settings, life)
     try:
         _require_within_reach(settings, ledger, clock, life, known)
     except NotPossible as error:
-        raise NotPossible(f"{PAUSED} {error}") from None
+        raise NotPossible(f"{paused} {error}") from None
     except RemoteError as error:
         later = "The note is archived once Cliniko can be asked, if nobody touches it."
-        raise NotPossible(f"{PAUSED} {later} {error.sentence}") from None
-    return tell(engine, entry, f"{PAUSED} {sentence}", as_json=as_json)
+        raise NotPossible(f"{paused} {later} {error.sentence}") from None
+    return tell(engine, entry, f"{paused} {sentence}", as_json=as_json)
+
+
+def _paused(settings: Settings, life: EntryLife) -> str:
+    """That the clinician is paused, and how that ends for them alone: other clinicians' pauses are other stories."""
+    name = next((one.name for one in settings.clinicians if one.heidi_user_id == life.heidi_user_id), None)
+    if name is None:
+        return "Posting is paused for this clinician."
+    return f'Posting is paused for {name} until `sync-worker resume "{name}"`.'
 
 
 def _require_within_reach(settings: Settings, ledger: Ledger, clock: Clock, life: EntryLife, known: Entry) -> None:
