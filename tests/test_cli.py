@@ -187,12 +187,20 @@ def test_plan_and_once_agree(terminal: Terminal) -> None:
     assert {one["action"] for one in terminal.json("plan")["entries"]} == {"review"}
 
 
+def test_status_tells_a_rehearsal(terminal: Terminal) -> None:
+    terminal.run("db", "upgrade")
+    for mode, is_rehearsal in (("auto", False), ("rehearse", True)):
+        assert terminal.json("status", SYNC_MODE=mode)["mode"] == mode
+        told = terminal.run("status", SYNC_MODE=mode).stdout
+        assert ("This is a rehearsal: nothing is filed." in told) == is_rehearsal
+
+
 def test_status_tells_as_agreed(terminal: Terminal) -> None:
     terminal.a_document()
     terminal.json("once")
     told = terminal.json("status")
     agreed = {"version", "schema", "entries", "oldest_waiting_seconds", "clinicians"}
-    assert told.keys() == agreed | {"alarms", "heidi_templates_without_route", "queue"}
+    assert told.keys() == agreed | {"mode", "alarms", "heidi_templates_without_route", "queue"}
     assert told["entries"]["posted"] == 1
     assert told["oldest_waiting_seconds"] is None
     [clinician] = told["clinicians"]

@@ -16,7 +16,7 @@ from sync_worker.commands.errors import DONE, print_json, say
 from sync_worker.ledger import migrate, queue
 from sync_worker.ledger.views import Views
 from sync_worker.records import ClinicianState, Status
-from sync_worker.settings import ClinicianSettings, Settings, TickEngine
+from sync_worker.settings import ClinicianSettings, Mode, Settings, TickEngine
 
 TROUBLE_HINT = "`sync-worker check` says what to do."
 
@@ -43,6 +43,7 @@ def _gather(engine: Engine, settings: Settings, now: datetime) -> dict[str, Any]
     return {
         "version": __version__,
         "schema": migrate.head(),
+        "mode": settings.sync_mode.value,
         "entries": views.entry_counts(),
         "oldest_waiting_seconds": int((now - oldest).total_seconds()) if oldest else None,
         "alarms": [asdict(alarm) for alarm in alarms],
@@ -82,6 +83,8 @@ def _stamp(at: datetime | None) -> str | None:
 def _show(found: dict[str, Any], views: Views, settings: Settings, now: datetime) -> None:
     console = Console(highlight=False)
     console.print(f"sync-worker {found['version']}, ledger {found['schema']}")
+    if settings.sync_mode is Mode.REHEARSE:
+        say("This is a rehearsal: nothing is filed.")
     console.print(_entries(found["entries"], views.review_reasons()))
     if found["oldest_waiting_seconds"] is not None:
         say(f"The oldest waiting document was found {_age(found['oldest_waiting_seconds'])} ago.")
