@@ -12,8 +12,11 @@ import sqlalchemy as sa
 
 from sync_worker.commands.log import WORDS
 from sync_worker.ledger.decisions import Decisions
+from sync_worker.ledger.moves import WORKER
 from sync_worker.ledger.storage import open_engine, writing
-from sync_worker.ledger.trail import Event
+from sync_worker.ledger.trail import Event, append
+from sync_worker.records import Wish
+from sync_worker.web.history import sentence
 from tests.conftest import Clinic
 from tests.test_cli import Terminal
 
@@ -109,6 +112,25 @@ def test_an_entrys_whole_life_is_told_in_words(terminal: Terminal) -> None:
     assert len(told) == len(words)
     assert all(word in line for word, line in zip(words, told, strict=True))
     assert told[0].startswith("2026-11-19 09:30:00, ")  # in Hobart
+
+
+@pytest.mark.parametrize(
+    ("wish", "at_the_terminal", "on_the_page"),
+    [
+        (Wish.UPDATE, "its note is to be changed, by worker", "The worker is to change the note"),
+        (Wish.RECHECK, "its patient is to be looked at again, by worker", "The worker is to look at its patient again"),
+        (None, "nothing more is to be done to its note, by worker", "The worker has nothing more to do to the note"),
+    ],
+)
+def test_a_wish_says_what_is_to_be_done(
+    clinic: Clinic, terminal: Terminal, wish: Wish | None, at_the_terminal: str, on_the_page: str
+) -> None:
+    with writing(clinic.ledger.engine) as db:
+        what = {"at": clinic.clock.now(), "actor": WORKER, "entry_id": 1, "details": {"was": Wish.UPDATE, "wish": wish}}
+        append(db, 1, Event.WISHED, **what)
+    assert at_the_terminal in terminal.run("log", "1").stdout.splitlines()[-1]
+    *_, (step, _hash) = clinic.ledger.trail.steps(1)
+    assert sentence(step) == on_the_page
 
 
 def test_without_an_entry_every_step_is_told_oldest_first(terminal: Terminal) -> None:

@@ -24,6 +24,7 @@ from sync_worker.errors import NotPossible
 from sync_worker.ledger import Ledger
 from sync_worker.ledger.trail import Event, Step, told
 from sync_worker.ledger.views import EntryLife, Views
+from sync_worker.records import Wish
 
 COLUMNS = ("number", "clinician", "at", "entry", "event", "from", "to", "reason", "actor", "details", "hash")
 HASH_LENGTH = 64
@@ -48,6 +49,11 @@ WORDS: dict[str, str] = {
     Event.RESIDENCY_RESTORED: "clinical data stays in Australia again",
 }
 """Each event as a person says it."""
+WISHES: dict[str | None, str] = {
+    Wish.RECHECK: "its patient is to be looked at again",
+    None: "nothing more is to be done to its note",
+}
+"""Wishes that are not to change the note."""
 
 
 def log(entry: int | None, *, as_csv: bool) -> int:
@@ -121,7 +127,7 @@ def _sentence(step: Step, zone: tzinfo, clinician: str | None) -> str:
     whose = [clinician] if clinician else []
     if clinician and step.entry_id is not None:
         whose.append(f"entry {step.entry_id}")
-    parts = [_at(step.at, zone), *whose, WORDS.get(step.event, step.event)]
+    parts = [_at(step.at, zone), *whose, _what(step)]
     if step.to_status is not None:
         parts.append(f"{step.from_status or 'new'} -> {step.to_status}")
     if step.reason is not None:
@@ -130,6 +136,12 @@ def _sentence(step: Step, zone: tzinfo, clinician: str | None) -> str:
     if short := _short(step):
         parts.append(short)
     return ", ".join(parts)
+
+
+def _what(step: Step) -> str:
+    what = WORDS.get(step.event, step.event)
+    details = told(step) or {}
+    return WISHES.get(details["wish"], what) if step.event == Event.WISHED and "wish" in details else what
 
 
 def _at(at: datetime, zone: tzinfo) -> str:

@@ -8,7 +8,7 @@ from sync_worker.ledger.trail import Event, Step, told
 from sync_worker.records import Status
 from sync_worker.web import access
 from sync_worker.web.visit import Visit
-from sync_worker.web.words import DECISIONS, EVENTS, LOOKS, STATUSES
+from sync_worker.web.words import DECISIONS, EVENTS, LOOKS, STATUSES, WISHES
 
 SIZE = 50
 
@@ -39,6 +39,8 @@ def sentence(step: Step) -> str:
     what = EVENTS.get(step.event, step.event)
     if step.event in (Event.DECIDED, Event.WISHED) and "decision" in details:
         what = DECISIONS.get(str(details["decision"]), what)
+    if step.event == Event.WISHED and "wish" in details:
+        what = WISHES.get(details["wish"], what)
     if step.event == Event.VIEWED:
         what = next((said for name, said in LOOKS.items() if name in details), what)
     words = f"{who} {what}"

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta, tzinfo
 
 from sync_worker.ledger.trail import Event
 from sync_worker.model import Candidate, Hint, Patient
-from sync_worker.records import Reason, Status, WaitsOn
+from sync_worker.records import Reason, Status, WaitsOn, Wish
 
 TITLES: Mapping[Reason, str] = {
     Reason.NO_MATCH: "No chart fits",
@@ -86,6 +86,11 @@ EVENTS: Mapping[str, str] = {
     Event.RESIDENCY_OVERRIDDEN: "let clinical data leave Australia",
     Event.RESIDENCY_RESTORED: "keeps clinical data in Australia again",
 }
+WISHES: Mapping[str | None, str] = {
+    Wish.RECHECK: "is to look at its patient again",
+    None: "has nothing more to do to the note",
+}
+"""Wishes that are not to change the note."""
 LOOKS: Mapping[str, str] = {
     "list": "looked at the names on the review list",
     "found": "saw the charts of their own search",
