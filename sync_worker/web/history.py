@@ -8,7 +8,7 @@ from sync_worker.ledger.trail import Event, Step, told
 from sync_worker.records import Status
 from sync_worker.web import access
 from sync_worker.web.visit import Visit
-from sync_worker.web.words import DECISIONS, EVENTS, LOOKS, STATUSES, WISHES
+from sync_worker.web.words import DECISIONS, EVENTS, LOOKS, STATUSES, WISHES, inside
 
 SIZE = 50
 
@@ -45,7 +45,7 @@ def sentence(step: Step) -> str:
         what = next((said for name, said in LOOKS.items() if name in details), what)
     words = f"{who} {what}"
     if step.to_status is not None:
-        words += f": {STATUSES[Status(step.to_status)].lower()}"
+        words += f": {inside(STATUSES[Status(step.to_status)])}"
     if step.event == Event.RESIDENCY_OVERRIDDEN:
         words += f" to {', '.join(map(str, details.get('hosts', [])))}: {details.get('why', '')}"
     if step.reason is not None:

@@ -52,6 +52,7 @@ def environment() -> Environment:
         TITLES=words.TITLES,
         STATUSES=words.STATUSES,
         WAITS_ON=words.WAITS_ON,
+        inside=words.inside,
         born=words.born,
         full_name=words.full_name,
         named=words.named,

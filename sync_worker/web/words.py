@@ -183,6 +183,11 @@ def full_name(patient: Patient) -> str:
     return f"{patient.first_name}{preferred} {patient.last_name}".strip() or "without a name"
 
 
+def inside(title: str) -> str:
+    """A title as it stands inside a sentence: its names keep their capital."""
+    return title if title.startswith(("Heidi", "Cliniko")) else title[:1].lower() + title[1:]
+
+
 def born(day: date | None) -> str:
     """A birth date in words."""
     return f"{day.day} {day:%B %Y}" if day is not None else "no birth date"

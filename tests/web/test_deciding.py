@@ -2,7 +2,8 @@
 
 import html
 
-from sync_worker.records import Role, Status
+from sync_worker.records import Reason, Role, Status
+from sync_worker.web.words import TITLES, inside
 from tests.conftest import Clinic
 from tests.web.house import House, open_house
 
@@ -128,6 +129,15 @@ def a_doubt(house: House) -> tuple[int, str]:
     house.clinic.tick()
     [note] = house.clinic.notes()
     return 1, note.note_id
+
+
+def test_a_product_keeps_its_capital_inside_a_sentence(house: House) -> None:
+    entry, _ = a_doubt(house)
+    ada = house.person(Role.CLINICIAN)
+    ada.get(f"/review/{entry}")
+    assert "Entry 1: being looked for in Cliniko, for" in " ".join(ada.page.text.split())
+    assert "The worker moved it: being looked for in Cliniko" in ada.get("/history").text
+    assert inside(TITLES[Reason.LINK_CONTRADICTED]) == "Heidi's link leads to somebody else"
 
 
 def test_a_doubt_is_ended_by_the_note_that_cliniko_shows(house: House) -> None:
