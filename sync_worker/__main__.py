@@ -36,6 +36,7 @@ Clinician = Annotated[str | None, typer.Argument(help="Name, Heidi user id or e-
 EntryNumber = Annotated[
     int, typer.Argument(metavar="ENTRY", min=1, max=2**31 - 1, help="The entry's number, from `review list`.")
 ]
+Port = Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free port.")]
 UserName = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
 BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="A backup: one file, whichever the database.")]
 
@@ -66,8 +67,8 @@ def demo(
 
 @app.command()
 def sandbox(
-    heidi_port: Annotated[int, typer.Option(help="0 takes any free port.")] = 0,
-    cliniko_port: Annotated[int, typer.Option(help="0 takes any free port.")] = 0,
+    heidi_port: Port = 0,
+    cliniko_port: Port = 0,
 ) -> None:
     """Start only the two stand-ins, and print the settings that point a worker at them."""
     from sync_worker.commands import demo as command

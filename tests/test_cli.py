@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -564,6 +565,15 @@ def test_stand_ins_leave_nothing_behind(terminal: Terminal) -> None:
         started.terminate()
         assert started.wait(timeout=20) == 0
     assert not list(terminal.folder.glob("sync-worker-sandbox-*"))
+
+
+@pytest.mark.parametrize("option", ["--heidi-port", "--cliniko-port"])
+def test_stand_ins_on_a_port_that_cannot_be_used_are_one_sentence(terminal: Terminal, option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = terminal.run("sandbox", option, port)
+    assert (done.returncode, done.stderr) == (2, f"sync-worker: Port {port} cannot be used: choose another.\n")
+    assert terminal.run("sandbox", option, "70000").returncode == 2
 
 
 def test_garbage_is_collected_while_a_command_works(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -649,7 +649,7 @@ def test_a_taken_port_is_an_error_and_leaves_nothing_open() -> None:
     with LoopbackServer(lambda _: Reply(204)) as taken:
         port = int(taken.url.rpartition(":")[2])
         sandbox = Sandbox(cliniko_port=port)
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(OSError, match=f"port {port} cannot be used"):
             sandbox.start()
         with pytest.raises(RuntimeError):
             _ = sandbox.heidi_url

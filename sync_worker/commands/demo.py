@@ -22,6 +22,7 @@ from sync_worker.clock import SystemClock
 from sync_worker.commands import setup
 from sync_worker.commands.errors import DONE, PARTLY, say
 from sync_worker.commands.setup import stop_on_signals
+from sync_worker.errors import ConfigurationError
 from sync_worker.ledger.views import ReviewItem, Views
 from sync_worker.logs import configure_logging, quiet_stamina
 from sync_worker.records import Role
@@ -29,6 +30,7 @@ from sync_worker.reference import reference_of
 from sync_worker.sandbox import Sandbox
 from sync_worker.sandbox.cliniko_records import NoteRecord
 from sync_worker.sandbox.practice import PopulatedPractice, build_practice, populate
+from sync_worker.sandbox.wire import PortUnusable
 from sync_worker.sandbox.words import lost_words
 from sync_worker.settings import Settings, load_settings
 
@@ -90,6 +92,13 @@ def demo(*, faults: bool, serve: bool = False) -> int:
 
 def sandbox(heidi_port: int, cliniko_port: int) -> int:
     """Start the stand-ins, print the settings of a worker for them, and wait to be stopped."""
+    try:
+        return _stand_in(heidi_port, cliniko_port)
+    except PortUnusable as error:
+        raise ConfigurationError([f"Port {error.port} cannot be used: choose another."]) from None
+
+
+def _stand_in(heidi_port: int, cliniko_port: int) -> int:
     stop = threading.Event()
     stop_on_signals(stop)
     with (

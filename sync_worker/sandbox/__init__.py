@@ -45,7 +45,7 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Listen; OSError if a port is taken, and then neither is held."""
+        """Listen; `PortUnusable` if a port is taken, and then neither is held."""
         try:
             self._heidi_server.start()
             self._cliniko_server.start()

@@ -94,6 +94,14 @@ def html_reply(status: int, title: str) -> Reply:
     return Reply(status, {"Content-Type": "text/html; charset=utf-8"}, page.encode())
 
 
+class PortUnusable(OSError):
+    """Somebody listens there already, or this user may not."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(f"port {port} cannot be used")
+        self.port = port
+
+
 class LoopbackServer:
     """Serves one application on 127.0.0.1, a thread per connection, until stopped."""
 
@@ -114,7 +122,10 @@ class LoopbackServer:
         """Listen and serve in the background; a second call does nothing."""
         if self._server is not None:
             return
-        self._server = _Server(self._app, self._port)
+        try:
+            self._server = _Server(self._app, self._port)
+        except OSError as error:
+            raise PortUnusable(self._port) from error
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), name="loopback", daemon=True
         )
