@@ -561,7 +561,10 @@ def test_stand_ins_leave_nothing_behind(terminal: Terminal) -> None:
         assert started.stdout is not None
         said = list(iter(started.stdout.readline, "# Ctrl-C ends it, and deletes that folder.\n"))
         assert any(line.startswith("CLINIKO_BASE_URL=http://127.0.0.1:") for line in said)
-        assert list(terminal.folder.glob("sync-worker-sandbox-*/.env"))
+        [written] = terminal.folder.glob("sync-worker-sandbox-*/.env")
+        [worker] = [line for line in said if line.startswith("# In another terminal: ")]
+        assert worker.startswith(f"# In another terminal: cd {written.parent} && /")
+        assert worker.endswith(" run\n")
         started.terminate()
         assert started.wait(timeout=20) == 0
     assert not list(terminal.folder.glob("sync-worker-sandbox-*"))

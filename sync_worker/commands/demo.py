@@ -111,6 +111,7 @@ def _stand_in(heidi_port: int, cliniko_port: int) -> int:
         for name, value in environment.items():
             say(f"{name}={value}")
         print(f"# Stand-ins with made-up people. The same lines are in {folder / '.env'}.")  # noqa: T201
+        print(f"# In another terminal: cd {shlex.quote(str(folder))} && {_script()} run")  # noqa: T201
         print("# Ctrl-C ends it, and deletes that folder.", flush=True)  # noqa: T201
         stop.wait()
     return DONE
