@@ -30,7 +30,7 @@ def current() -> int:
     settings, _ = setup.load()
     version = setup.ledger_version(settings)
     if version is None:
-        say("There is no ledger yet: `sync-worker db upgrade` or the first `run` makes it.")
+        say(str(migrate.no_ledger()))
         return PARTLY
     say(f"The ledger is of version {version}; this program writes {migrate.head()}.")
     return DONE if version == migrate.head() else PARTLY

@@ -70,7 +70,10 @@ def require_current(engine: Engine) -> None:
 
 def no_ledger() -> LedgerUnavailable:
     """What to say where there is no ledger."""
-    return LedgerUnavailable("There is no ledger yet: `sync-worker db upgrade` or the first `run` makes it.")
+    return LedgerUnavailable(
+        "There is no ledger yet: `sync-worker db upgrade` or the first `run` makes it. If there was one, run neither: "
+        "the disk may not be mounted, or DATABASE_URL may be wrong."
+    )
 
 
 @cache
