@@ -34,7 +34,7 @@ Preview = Annotated[
 ]
 Clinician = Annotated[str | None, typer.Argument(help="Name, Heidi user id or e-mail. Everybody, if left out.")]
 EntryNumber = Annotated[
-    int, typer.Argument(metavar="ENTRY", min=1, max=2**31 - 1, help="The entry's number, from `review list`.")
+    int, typer.Argument(metavar="ENTRY", min=1, max=2**31 - 1, help="The entry's number, from `review list` or `log`.")
 ]
 Port = Annotated[int, typer.Option(min=0, max=65_535, help="0 takes any free port.")]
 UserName = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]

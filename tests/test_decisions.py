@@ -126,7 +126,9 @@ def test_a_decision_that_fits_is_done_told_in_the_history_and_wakes_the_worker(
 @pytest.mark.parametrize("name", DECISIONS)
 def test_a_decision_about_an_entry_that_is_not_there_says_so(bench: Bench, decisions: Decisions, name: str) -> None:
     entry = bench.a_review()
-    with pytest.raises(NotPossible, match="There is no entry"):
+    with pytest.raises(
+        NotPossible, match=r"There is no entry .*: `sync-worker review list` and `sync-worker log` show them\."
+    ):
         DECISIONS[name](decisions, replace(entry, entry_id=entry.entry_id + 1), bench.clock)
     assert bench.ledger.decisions() == 0
 

@@ -161,7 +161,7 @@ def life_of(engine: Engine, entry: int) -> EntryLife:
     """One entry with its whole life. Raises `NotPossible` if there is no such number."""
     life = Views(engine).entry_life(entry)
     if life is None:
-        raise NotPossible(f"There is no entry {entry}: `sync-worker review list` shows them.")
+        raise NotPossible(f"There is no entry {entry}: `sync-worker review list` and `sync-worker log` show them.")
     return life
 
 

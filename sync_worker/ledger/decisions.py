@@ -305,7 +305,9 @@ class Decisions:
                 _wake_for(db, owner)
             row = db.execute(entries().where(EntryRow.id == entry_id).with_for_update()).one_or_none()
             if row is None:
-                raise NotPossible(f"There is no entry {entry_id}: `sync-worker review list` shows them.")
+                raise NotPossible(
+                    f"There is no entry {entry_id}: `sync-worker review list` and `sync-worker log` show them."
+                )
             if self._seen is not None and trail.newest_step(db, entry_id) != self._seen:
                 raise NotPossible(f"Something happened to entry {entry_id} meanwhile: look at it again.")
             yield db, entry_of(row)
