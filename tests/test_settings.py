@@ -568,6 +568,16 @@ def test_a_file_with_routes_only_leaves_the_clinician_to_the_environment(folder:
     assert settings.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("rate", "base", "count"), [("200", "", 0), ("201", "", 1), ("201", "http://127.0.0.1:9102/v1", 0)]
+)
+def test_more_requests_than_cliniko_allows_are_warned_of_but_for_a_stand_in(rate: str, base: str, count: int):
+    warnings = load({"CLINIKO_RATE_PER_MINUTE": rate, "CLINIKO_BASE_URL": base}).warnings
+    assert [one.partition(" requests")[0] for one in warnings] == [
+        "CLINIKO_RATE_PER_MINUTE=201 is more than the 200"
+    ] * count
+
+
 def test_two_clinicians_with_one_cliniko_key_are_warned_of(folder: Path):
     (warning,) = load_clinic(folder, changes={"KEY_OF_A": "key-of-b-au2"}).warnings
     assert "one Cliniko key" in warning

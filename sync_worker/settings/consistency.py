@@ -13,6 +13,8 @@ from sync_worker.settings.values import OVERRIDE, ClinicianSettings, MailTls, Re
 
 Labelled = list[tuple[str, ClinicianSettings]]
 """Clinicians, each with what its Cliniko key is called in sentences."""
+CLINIKO_ALLOWS = 200
+"""Requests a minute for each user, which all programs with a key of theirs share."""
 
 
 def residency_problems(settings: Settings, labelled: Labelled, refused: Collection[str]) -> Iterator[str]:
@@ -92,6 +94,10 @@ def _is_behind_an_unnamed_proxy(settings: Settings) -> bool:
     return is_proxied and not settings.sync_web_trusted_proxies
 
 
+def _is_stand_in(base: str | None) -> bool:
+    return base is not None and residency.is_loopback(host_of(base))
+
+
 def _is_whole_site(base: str) -> bool:
     try:
         return urlsplit(base).path == "/" and (urlsplit(base).port or 1) <= LARGEST_PORT
@@ -111,6 +117,11 @@ def warnings(given: Mapping[str, str], clinic: ClinicFile, settings: Settings, a
         yield (
             "SYNC_WEB_BASE_URL is set without SYNC_WEB_TRUSTED_PROXIES: all callers will look like the proxy, and "
             "share five tries a minute to log in. Set it to the proxy's IP address."
+        )
+    if settings.cliniko_rate_per_minute > CLINIKO_ALLOWS and not _is_stand_in(settings.cliniko_base_url):
+        yield (
+            f"CLINIKO_RATE_PER_MINUTE={settings.cliniko_rate_per_minute} is more than the {CLINIKO_ALLOWS} requests a "
+            "minute that Cliniko allows a user: it refuses what is above, of your other programs too. Set it lower."
         )
     keys = [clinician.cliniko_api_key.get_secret_value() for clinician in settings.clinicians]
     if len(set(keys)) < len(keys):
