@@ -188,6 +188,19 @@ def test_plan_and_once_agree(terminal: Terminal) -> None:
     assert {one["action"] for one in terminal.json("plan")["entries"]} == {"review"}
 
 
+def test_status_tells_why_entries_wait_and_why_they_were_skipped(terminal: Terminal) -> None:
+    for name in ("Nora Newcomer", "Nobody Known"):
+        terminal.a_document(name=name)
+    terminal.run("once")
+    terminal.run("review", "dismiss", "2", "--reason", "filed_by_hand")
+    assert terminal.json("status")["reasons"] == [
+        {"status": "review", "reason": "no_match", "entries": 1},
+        {"status": "skipped", "reason": "dismissed", "entries": 1},
+    ]
+    told = terminal.run("status").stdout
+    assert told.index("no_match") < told.index("skipped") < told.index("dismissed")
+
+
 def test_status_tells_a_rehearsal(terminal: Terminal) -> None:
     terminal.run("db", "upgrade")
     for mode, is_rehearsal in (("auto", False), ("rehearse", True)):
@@ -201,7 +214,7 @@ def test_status_tells_as_agreed(terminal: Terminal) -> None:
     terminal.json("once")
     told = terminal.json("status")
     agreed = {"version", "schema", "entries", "oldest_waiting_seconds", "clinicians"}
-    assert told.keys() == agreed | {"mode", "alarms", "heidi_templates_without_route", "queue"}
+    assert told.keys() == agreed | {"mode", "reasons", "alarms", "heidi_templates_without_route", "queue"}
     assert told["entries"]["posted"] == 1
     assert told["oldest_waiting_seconds"] is None
     [clinician] = told["clinicians"]

@@ -18,6 +18,7 @@ from sync_worker.ledger.views import Views
 from sync_worker.records import ClinicianState, Status
 from sync_worker.settings import ClinicianSettings, Mode, Settings, TickEngine
 
+TOLD_BY_REASON = (Status.REVIEW, Status.SKIPPED)
 TROUBLE_HINT = "`sync-worker check` says what to do."
 
 
@@ -45,6 +46,11 @@ def _gather(engine: Engine, settings: Settings, now: datetime) -> dict[str, Any]
         "schema": migrate.head(),
         "mode": settings.sync_mode.value,
         "entries": views.entry_counts(),
+        "reasons": [
+            {"status": status.value, "reason": reason, "entries": count}
+            for status in TOLD_BY_REASON
+            for reason, count in views.reasons(status).items()
+        ],
         "oldest_waiting_seconds": int((now - oldest).total_seconds()) if oldest else None,
         "alarms": [asdict(alarm) for alarm in alarms],
         "heidi_templates_without_route": _unrouted(views.heidi_templates(), settings),
@@ -85,7 +91,7 @@ def _show(found: dict[str, Any], views: Views, settings: Settings, now: datetime
     console.print(f"sync-worker {found['version']}, ledger {found['schema']}")
     if settings.sync_mode is Mode.REHEARSE:
         say("This is a rehearsal: nothing is filed.")
-    console.print(_entries(found["entries"], views.review_reasons()))
+    console.print(_entries(found["entries"], found["reasons"]))
     if found["oldest_waiting_seconds"] is not None:
         say(f"The oldest waiting document was found {_age(found['oldest_waiting_seconds'])} ago.")
     if (ticks := found["queue"]) is not None:
@@ -109,14 +115,15 @@ def _show(found: dict[str, Any], views: Views, settings: Settings, now: datetime
         say(f"{alarm['level'].upper()}: {who}{alarm['hint']}")
 
 
-def _entries(by_status: Mapping[str, int], by_reason: Mapping[str, int]) -> Table:
+def _entries(by_status: Mapping[str, int], by_reason: Sequence[Mapping[str, Any]]) -> Table:
     counts = Table()
     counts.add_column("Entries")
     counts.add_column("", justify="right")
     for name, count in by_status.items():
         counts.add_row(name.replace("_", " "), str(count))
-        for reason, of_them in by_reason.items() if name == Status.REVIEW else ():
-            counts.add_row(f"  {reason}", str(of_them))
+        for of_them in by_reason:
+            if of_them["status"] == name:
+                counts.add_row(f"  {of_them['reason']}", str(of_them["entries"]))
     return counts
 
 

@@ -110,9 +110,13 @@ class Views:
 
     def review_reasons(self) -> dict[str, int]:
         """How many entries wait for each reason."""
+        return self.reasons(Status.REVIEW)
+
+    def reasons(self, status: Status) -> dict[str, int]:
+        """How many entries of a status have each reason."""
         query = (
             select(EntryRow.reason, func.count())
-            .where(EntryRow.status == Status.REVIEW)
+            .where(EntryRow.status == status)
             .group_by(EntryRow.reason)
             .order_by(EntryRow.reason)
         )
