@@ -8,7 +8,7 @@ TESTERS ?= 4
 PYTEST := .venv/bin/python -m pytest -n $(TESTERS) --dist worksteal
 # Thousands of small ledgers are written to the disk for good: to memory, where there is plenty.
 export PYTEST_DEBUG_TEMPROOT := $(shell avail=$$(df --output=avail /dev/shm 2>/dev/null | tail -1); \
-	[ "$${avail:-0}" -gt 2000000 ] && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
+	[ "$${avail:-0}" -gt 200000 ] && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 # Dozens of short processes are started: each would compile the whole program anew where an environment forbids to keep it.
 unexport PYTHONDONTWRITEBYTECODE
 

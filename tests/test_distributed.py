@@ -72,6 +72,7 @@ def ticks_of(worker: WorkerProcess, name: str) -> int:
 # ---------------------------------------------------------------- real processes
 
 
+@pytest.mark.proof
 def test_two_workers_file_each_document_once_and_stop_when_they_are_asked(tmp_path: Path, address: str) -> None:
     with a_clinic(tmp_path, address, clinicians=4) as clinic:
         for number in range(12):
@@ -89,6 +90,7 @@ def test_two_workers_file_each_document_once_and_stop_when_they_are_asked(tmp_pa
     assert all("Traceback" not in worker.said() for worker in workers)
 
 
+@pytest.mark.proof
 def test_a_decision_wakes_the_clinician_concerned_and_nobody_else(tmp_path: Path, address: str) -> None:
     with a_clinic(tmp_path, address, **SELDOM) as clinic:
         worker = clinic.start("run")
@@ -103,6 +105,7 @@ def test_a_decision_wakes_the_clinician_concerned_and_nobody_else(tmp_path: Path
         assert worker.end() == 0
 
 
+@pytest.mark.proof
 def test_a_job_of_a_clinician_who_left_is_let_go_and_one_that_is_missing_is_planned(
     tmp_path: Path, address: str
 ) -> None:
@@ -122,6 +125,7 @@ def test_a_job_of_a_clinician_who_left_is_let_go_and_one_that_is_missing_is_plan
         assert worker.end() == 0
 
 
+@pytest.mark.proof
 def test_nothing_is_put_back_beside_a_worker_that_holds_nobody(tmp_path: Path, address: str) -> None:
     with a_clinic(tmp_path, address, **SELDOM) as clinic:
         worker = clinic.start("run")
@@ -138,6 +142,7 @@ def test_nothing_is_put_back_beside_a_worker_that_holds_nobody(tmp_path: Path, a
         assert worker.end() == 0
 
 
+@pytest.mark.proof
 def test_no_worker_begins_while_the_ledger_is_put_back(tmp_path: Path, address: str) -> None:
     with a_clinic(tmp_path, address) as clinic:
         assert clinic.start("db", "upgrade").wait() == 0
@@ -318,6 +323,7 @@ def a_job(number: int, worker_id: int, *, status: str = "doing") -> Job:
     )
 
 
+@pytest.mark.proof
 def test_status_and_metrics_tell_of_the_queue(tmp_path: Path, address: str) -> None:
     with a_clinic(tmp_path, address, SYNC_WEB_ENABLED="true", SYNC_WEB_BIND="127.0.0.1:0", **SELDOM) as clinic:
         worker = clinic.start("run")

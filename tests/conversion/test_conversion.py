@@ -41,6 +41,7 @@ def test_the_57_notes_are_laid_out_with_headings_lists_and_tables() -> None:
     assert all(sign in everything for sign in ("\n## ", "\n- ", "\n1. ", "| ---|--- |"))
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("tens", range(10))
 def test_three_hundred_documents_that_nobody_would_write_are_filed_harmlessly_or_refused(tens: int) -> None:
     ends = {hostile.outcome(seed) for seed in range(tens * 30, tens * 30 + 30)}
