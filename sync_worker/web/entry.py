@@ -147,11 +147,13 @@ def waits_because(visit: Visit, entry: Entry) -> str:
         return "This is a rehearsal: nothing is filed."
     if office.ledger.clinicians.is_paused(entry.clinician_id):
         return "Filing is paused: it is filed once filing is resumed."
+    now, zone = office.clock.now(), office.zone()
+    doubted_at = office.ledger.attempts.doubted_at(entry.entry_id)
+    if doubted_at is not None and (sure_at := doubted_at + office.surely_listed) > now:
+        return f"It is filed at {when(sure_at, zone)} at the soonest: until then its note may still arrive."
     rested = max(entry.text_since + office.settle, entry.due_at)
-    if doubted_at := office.ledger.attempts.doubted_at(entry.entry_id):
-        rested = max(rested, doubted_at + office.surely_listed)
-    if rested > office.clock.now():
-        return f"It is filed at {when(rested, office.zone())} at the soonest: until then its text must not change."
+    if rested > now:
+        return f"It is filed at {when(rested, zone)} at the soonest: until then its text must not change."
     return "It is filed within seconds; look again to see it done."
 
 

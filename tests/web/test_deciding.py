@@ -160,6 +160,7 @@ def test_a_note_that_is_not_there_is_filed_once_more_after_two_minutes(house: Ho
     ada.press("It is not there")
     house.clinic.tick()
     assert house.clinic.notes() == []
+    assert "at the soonest: until then its note may still arrive" in ada.get("/review/1").text
     house.clinic.ticks(3)
     assert len(house.clinic.notes()) == 1
 
