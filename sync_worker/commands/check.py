@@ -142,7 +142,7 @@ def _looks(settings: Settings) -> Iterator[Finding]:
 def _start(settings: Settings, clock: SystemClock) -> Iterator[Finding]:
     start = settings.sync_start_at
     day = start.date() if isinstance(start, datetime) else start
-    if day is not None and day > clock.now().date() + timedelta(days=1):  # east of Greenwich tomorrow has begun
+    if day is not None and setup.is_to_come(day, clock):
         sentence = "SYNC_START_AT is to come: sessions that begin before it are never filed by themselves."
         yield Finding("start", "problem", f"{sentence} Correct it; until filing is to begin, set SYNC_MODE=rehearse.")
 

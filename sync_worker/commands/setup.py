@@ -91,13 +91,18 @@ def zone(settings: Settings, engine: Engine) -> ZoneInfo:
     return settings.timezone or zone_told(Views(engine).clinicians().values())
 
 
+def is_to_come(day: date, clock: Clock) -> bool:
+    """Whether a day has begun nowhere yet: east of Greenwich tomorrow has."""
+    return day > clock.now().date() + timedelta(days=1)
+
+
 def day(option: str, given: str, *, may_come: bool = False) -> date:
     """The day that an option names. Raises `ConfigurationError` where it names none, or one that has not begun."""
     try:
         found = date.fromisoformat(given)
     except ValueError:
         raise ConfigurationError([f"{option} takes a day, such as 2026-11-01."]) from None
-    if not may_come and found > SystemClock().now().date() + timedelta(days=1):  # east of Greenwich tomorrow has begun
+    if not may_come and is_to_come(found, SystemClock()):
         raise ConfigurationError([f"{option} is to come: name a day that has begun."])
     return found
 
